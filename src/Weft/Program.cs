@@ -1,0 +1,64 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
+using Weft.Hosting;
+
+namespace Weft;
+
+/// <summary>The entry: chooses, composes, turns the outcome into an exit code.</summary>
+internal static class Program
+{
+    public static async Task<int> Main(string[] arguments)
+    {
+        DispatchChoice choice = Dispatch.Choose(
+            Environment.GetCommandLineArgs()[0],
+            arguments.FirstOrDefault(),
+            Environment.GetEnvironmentVariable("CNI_COMMAND"),
+            RoleTable.Roles.Keys.ToHashSet(),
+            RoleTable.Commands.Keys.ToHashSet());
+        return (int)await RunAsync(choice, arguments);
+    }
+
+    public static string Version => typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+
+    private static async Task<ExitStatus> RunAsync(DispatchChoice choice, string[] arguments)
+    {
+        CommandContext context = new()
+        {
+            In = Console.OpenStandardInput(),
+            Out = Console.Out,
+            Error = Console.Error,
+            Environment = Environment.GetEnvironmentVariables(),
+            Colour = !Console.IsOutputRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")),
+        };
+        switch (choice.Invocation)
+        {
+            case Invocation.Version:
+                await context.Out.WriteLineAsync($"weft {Version}");
+                return ExitStatus.Ok;
+            case Invocation.Help:
+                await context.Out.WriteAsync(HelpText.Render());
+                return ExitStatus.Ok;
+            case Invocation.Role:
+                return await RoleRunner.RunAsync(RoleTable.Roles[choice.Name](), arguments[1..], context);
+            case Invocation.Command:
+                return await RunCommandAsync(RoleTable.Commands[choice.Name](), arguments[1..], context);
+            default:
+                await context.Error.WriteLineAsync($"weft: unknown command \"{choice.Name}\"; \"weft help\" lists them all");
+                return ExitStatus.Usage;
+        }
+    }
+
+    private static async Task<ExitStatus> RunCommandAsync(ICommand command, string[] arguments, CommandContext context)
+    {
+        using CancellationTokenSource stop = new();
+        using PosixSignalRegistration term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel);
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel);
+        return await command.RunAsync(arguments, context, stop.Token);
+
+        void Cancel(PosixSignalContext received)
+        {
+            received.Cancel = true; // The command undoes what it began; a second signal finds the default again only when it has ended.
+            stop.Cancel();
+        }
+    }
+}

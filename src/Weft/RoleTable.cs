@@ -1,0 +1,16 @@
+using Weft.Hosting;
+
+namespace Weft;
+
+/// <summary>Every role and command of the executable, in the order <c>weft help</c> prints them. Factories: nothing is built before it is chosen.</summary>
+internal static class RoleTable
+{
+    public static readonly IReadOnlyDictionary<string, Func<IRole>> Roles = new Dictionary<string, Func<IRole>>
+    {
+    };
+
+    public static readonly IReadOnlyDictionary<string, Func<ICommand>> Commands = new Dictionary<string, Func<ICommand>>
+    {
+        ["config"] = () => new ConfigCommand(),
+    };
+}
