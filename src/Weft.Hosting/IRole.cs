@@ -19,6 +19,9 @@ public interface IRole
     /// <summary>Flags of the command line that stand for one setting each.</summary>
     IReadOnlyList<RoleOption> Options { get; }
 
+    /// <summary>Commands to a running instance: <c>weft router show ...</c>. Empty for a role that has none.</summary>
+    IReadOnlyList<ICommand> Commands => [];
+
     /// <summary>
     /// Runs until <paramref name="stop"/> fires or the role cannot go on. Stopping leaves the kernel's state in place.
     /// </summary>

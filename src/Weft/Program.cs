@@ -48,7 +48,7 @@ internal static class Program
         }
     }
 
-    private static async Task<ExitStatus> RunCommandAsync(ICommand command, string[] arguments, CommandContext context)
+    internal static async Task<ExitStatus> RunCommandAsync(ICommand command, string[] arguments, CommandContext context)
     {
         using CancellationTokenSource stop = new();
         using PosixSignalRegistration term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel);

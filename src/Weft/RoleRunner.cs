@@ -20,6 +20,11 @@ internal static class RoleRunner
 
     public static async Task<ExitStatus> RunAsync(IRole role, IReadOnlyList<string> arguments, CommandContext context)
     {
+        if (role.Commands.FirstOrDefault(c => c.Name == arguments.FirstOrDefault()) is { } command)
+        {
+            return await Program.RunCommandAsync(command, arguments.Skip(1).ToArray(), context);
+        }
+
         if (!TryParse(role, arguments, out string? file, out List<(string, string, string)> overrides, out string problem))
         {
             await context.Error.WriteLineAsync($"weft {role.Name}: {problem}\n\n{Usage(role)}");
@@ -66,6 +71,7 @@ internal static class RoleRunner
         + string.Concat(role.Options.Select(o => $" [{o.Flag} {o.Setting.Form}]"))
         + $"\n{role.Summary}\n"
         + string.Concat(role.Options.Select(o => $"\n  {o.Flag,-16} {o.Setting.Help}"))
+        + string.Concat(role.Commands.Select(c => $"\n  {c.Name,-16} {c.Summary}"))
         + "\n  --config FILE    settings file (default /etc/weft/weft.conf)\n  --set S.K=V      one setting; \"weft config reference\" lists them all";
 
     /// <summary>False with an empty problem means that help was asked for.</summary>

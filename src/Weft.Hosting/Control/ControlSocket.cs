@@ -1,0 +1,225 @@
+using System.Buffers;
+using System.Net.Sockets;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Weft.Hosting.Control;
+
+/// <summary>Answers one request; null ends the connection without an answer.</summary>
+public delegate Task<JsonNode?> ControlHandler(JsonObject request, CancellationToken stop);
+
+/// <summary>
+/// The local control socket of a role: a unix stream socket that only its owner may open. One request per connection, one JSON object per line each
+/// way. What a request means is the role's business; <c>{"error":"..."}</c> is the answer to what it cannot do.
+/// </summary>
+public sealed class ControlServer : IAsyncDisposable
+{
+    /// <summary>A request is a CNI configuration at most; more is refused.</summary>
+    public const int MaxRequestBytes = 1 << 20;
+
+    private static readonly TimeSpan s_requestTimeout = TimeSpan.FromSeconds(10);
+
+    private readonly Socket _listener;
+    private readonly ControlHandler _handler;
+    private readonly SemaphoreSlim _slots;
+    private readonly TimeProvider _time;
+    private int _open;
+
+    private ControlServer(Socket listener, string path, ControlHandler handler, int maxConnections, TimeProvider time)
+    {
+        (_listener, Path, _handler, _time) = (listener, path, handler, time);
+        _slots = new SemaphoreSlim(maxConnections);
+    }
+
+    public string Path { get; }
+
+    /// <summary>
+    /// Binds the path with mode 0600. A socket file left by a dead process is replaced; one that answers is not.
+    /// </summary>
+    /// <exception cref="IOException">Another process answers on the path, or it cannot be created; the text says which.</exception>
+    public static ControlServer Listen(string path, ControlHandler handler, TimeProvider time, int maxConnections = 64)
+    {
+        string? folder = System.IO.Path.GetDirectoryName(path);
+        if (folder is { Length: > 0 })
+        {
+            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
+        if (File.Exists(path))
+        {
+            RemoveStale(path);
+        }
+
+        Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            listener.Bind(new UnixDomainSocketEndPoint(path));
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            listener.Listen(128);
+        }
+        catch (SocketException e)
+        {
+            listener.Dispose();
+            throw new IOException($"cannot listen on {path}: {e.Message}", e);
+        }
+
+        return new ControlServer(listener, path, handler, maxConnections, time);
+    }
+
+    /// <summary>Accepts until stopped, then waits for requests that are being answered.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        try
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                await _slots.WaitAsync(stop);
+                Socket connection = await _listener.AcceptAsync(stop);
+                Interlocked.Increment(ref _open);
+                _ = ServeAsync(connection, stop);
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // Stopping is the only way out.
+        }
+
+        while (Volatile.Read(ref _open) > 0)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(5), _time, CancellationToken.None);
+        }
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _listener.Dispose();
+        File.Delete(Path);
+        _slots.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private static void RemoveStale(string path)
+    {
+        using Socket probe = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            probe.Connect(new UnixDomainSocketEndPoint(path));
+        }
+        catch (SocketException)
+        {
+            File.Delete(path);
+            return;
+        }
+
+        throw new IOException($"cannot listen on {path}: another process answers there");
+    }
+
+    private async Task ServeAsync(Socket connection, CancellationToken stop)
+    {
+        try
+        {
+            using NetworkStream stream = new(connection, ownsSocket: true);
+            JsonNode? answer;
+            try
+            {
+                using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
+                limit.CancelAfter(s_requestTimeout);
+                answer = await ControlLine.ReadAsync(stream, MaxRequestBytes, limit.Token) is JsonObject request
+                    ? await _handler(request, stop)
+                    : Error("expected one JSON object on one line");
+            }
+            catch (JsonException e)
+            {
+                answer = Error($"not JSON: {e.Message}");
+            }
+
+            if (answer is not null)
+            {
+                await ControlLine.WriteAsync(stream, answer, CancellationToken.None);
+            }
+        }
+        catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or InvalidDataException)
+        {
+            // The client has gone, sent nothing in time, or sent too much: there is nobody to tell.
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _open);
+            _slots.Release();
+        }
+    }
+
+    public static JsonObject Error(string message) => new() { ["error"] = message };
+}
+
+/// <summary>The other side of <see cref="ControlServer"/>.</summary>
+public static class ControlClient
+{
+    private const int MaxAnswerBytes = 256 << 20;
+
+    /// <summary>Sends one request and reads the answer.</summary>
+    /// <exception cref="IOException">Nobody listens on the path, or the answer did not arrive; the text names the path.</exception>
+    public static async Task<JsonNode> RequestAsync(string path, JsonNode request, CancellationToken stop)
+    {
+        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), stop);
+            using NetworkStream stream = new(socket, ownsSocket: false);
+            await ControlLine.WriteAsync(stream, request, stop);
+            return await ControlLine.ReadAsync(stream, MaxAnswerBytes, stop) ?? throw new IOException($"{path}: the connection ended without an answer");
+        }
+        catch (SocketException e)
+        {
+            throw new IOException($"{path}: {e.Message}", e);
+        }
+    }
+}
+
+/// <summary>One JSON value per line.</summary>
+internal static class ControlLine
+{
+    public static async Task WriteAsync(Stream stream, JsonNode value, CancellationToken stop)
+    {
+        ArrayBufferWriter<byte> buffer = new(4096);
+        using (Utf8JsonWriter writer = new(buffer))
+        {
+            value.WriteTo(writer);
+        }
+
+        buffer.Write("\n"u8);
+        await stream.WriteAsync(buffer.WrittenMemory, stop);
+    }
+
+    /// <summary>Null when the stream ends before a line does.</summary>
+    public static async Task<JsonNode?> ReadAsync(Stream stream, int limit, CancellationToken stop)
+    {
+        byte[] buffer = new byte[4096];
+        int length = 0;
+        while (true)
+        {
+            int read = await stream.ReadAsync(buffer.AsMemory(length), stop);
+            if (read == 0)
+            {
+                return null;
+            }
+
+            int end = buffer.AsSpan(length, read).IndexOf((byte)'\n');
+            length += read;
+            if (end >= 0)
+            {
+                return JsonNode.Parse(buffer.AsSpan(0, length - read + end));
+            }
+
+            if (length == buffer.Length)
+            {
+                if (length >= limit)
+                {
+                    throw new InvalidDataException($"a line is longer than {limit} bytes");
+                }
+
+                Array.Resize(ref buffer, buffer.Length * 2);
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+namespace Weft.Model.Resources;
+
+/// <summary>A pod's interface (or a container's, under another orchestrator).</summary>
+public sealed class WorkloadEndpoint : Resource
+{
+    public override ResourceKind ResourceKind => ResourceKind.WorkloadEndpoint;
+
+    public WorkloadEndpointSpec Spec { get; set; } = new();
+}
+
+public sealed class WorkloadEndpointSpec
+{
+    /// <summary>"k8s" or "cni".</summary>
+    public string? Orchestrator { get; set; }
+
+    public string? Workload { get; set; }
+
+    public string? Node { get; set; }
+
+    public string? ContainerID { get; set; }
+
+    public string? Pod { get; set; }
+
+    /// <summary>Interface name inside the pod.</summary>
+    public string? Endpoint { get; set; }
+
+    public string? ServiceAccountName { get; set; }
+
+    /// <summary>Single addresses as /32 or /128.</summary>
+    public List<string>? IpNetworks { get; set; }
+
+    public List<IpNat>? IpNATs { get; set; }
+
+    public string? Ipv4Gateway { get; set; }
+
+    public string? Ipv6Gateway { get; set; }
+
+    public List<string>? Profiles { get; set; }
+
+    /// <summary>Host side of the veth pair.</summary>
+    public string? InterfaceName { get; set; }
+
+    public string? Mac { get; set; }
+
+    public List<WorkloadEndpointPort>? Ports { get; set; }
+
+    public List<string>? AllowSpoofedSourcePrefixes { get; set; }
+
+    public QosControls? QosControls { get; set; }
+}
+
+public sealed class IpNat
+{
+    public string? InternalIP { get; set; }
+
+    public string? ExternalIP { get; set; }
+}
+
+public sealed class WorkloadEndpointPort
+{
+    public string? Name { get; set; }
+
+    public Protocol Protocol { get; set; }
+
+    public int Port { get; set; }
+
+    public int? HostPort { get; set; }
+
+    public string? HostIP { get; set; }
+}
+
+/// <summary>Bandwidth in bit/s, bursts in bits, packet rates per second; 0 or null is off.</summary>
+public sealed class QosControls
+{
+    public long? IngressBandwidth { get; set; }
+
+    public long? EgressBandwidth { get; set; }
+
+    public long? IngressBurst { get; set; }
+
+    public long? EgressBurst { get; set; }
+
+    public long? IngressPeakrate { get; set; }
+
+    public long? EgressPeakrate { get; set; }
+
+    public long? IngressMinburst { get; set; }
+
+    public long? EgressMinburst { get; set; }
+
+    public long? IngressPacketRate { get; set; }
+
+    public long? EgressPacketRate { get; set; }
+
+    public long? IngressPacketBurst { get; set; }
+
+    public long? EgressPacketBurst { get; set; }
+
+    public long? IngressMaxConnections { get; set; }
+
+    public long? EgressMaxConnections { get; set; }
+
+    public int? Dscp { get; set; }
+}
+
+/// <summary>An interface of the host itself.</summary>
+public sealed class HostEndpoint : Resource
+{
+    public override ResourceKind ResourceKind => ResourceKind.HostEndpoint;
+
+    public HostEndpointSpec Spec { get; set; } = new();
+}
+
+public sealed class HostEndpointSpec
+{
+    public string? Node { get; set; }
+
+    /// <summary>A name, or "*" for all interfaces, or empty when expectedIPs choose.</summary>
+    public string? InterfaceName { get; set; }
+
+    public List<string>? ExpectedIPs { get; set; }
+
+    public List<string>? Profiles { get; set; }
+
+    public List<EndpointPort>? Ports { get; set; }
+}
+
+public sealed class EndpointPort
+{
+    public string Name { get; set; } = string.Empty;
+
+    public Protocol Protocol { get; set; }
+
+    public int Port { get; set; }
+}

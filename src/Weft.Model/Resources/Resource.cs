@@ -1,0 +1,75 @@
+using System.Text.Json.Serialization;
+
+namespace Weft.Model.Resources;
+
+/// <summary>
+/// An object of projectcalico.org/v3. Property order is the order of the JSON that is stored. Instances handed out by a syncer are shared: nobody
+/// changes them; who wants another value makes a copy through JSON.
+/// </summary>
+public abstract class Resource
+{
+    [JsonIgnore]
+    public abstract ResourceKind ResourceKind { get; }
+
+    [JsonPropertyOrder(-3)]
+    public string Kind
+    {
+        get => ResourceKind.Name;
+        set
+        {
+            // Read from JSON; the type already says it, and the reader has checked that they agree.
+        }
+    }
+
+    [JsonPropertyOrder(-2)]
+    public string ApiVersion { get; set; } = ResourceKind.ApiVersion;
+
+    [JsonPropertyOrder(-1)]
+    public ObjectMeta Metadata { get; set; } = new();
+}
+
+/// <summary>Metadata of an object, as in the Kubernetes API.</summary>
+public sealed class ObjectMeta
+{
+    public string Name { get; set; } = string.Empty;
+
+    public string? GenerateName { get; set; }
+
+    /// <summary>Null or empty for a cluster-scoped object.</summary>
+    public string? Namespace { get; set; }
+
+    public string? Uid { get; set; }
+
+    /// <summary>Decimal modification revision. Never stored; filled after reading.</summary>
+    public string? ResourceVersion { get; set; }
+
+    public long? Generation { get; set; }
+
+    public string? CreationTimestamp { get; set; }
+
+    public string? DeletionTimestamp { get; set; }
+
+    public Dictionary<string, string>? Labels { get; set; }
+
+    public Dictionary<string, string>? Annotations { get; set; }
+
+    public List<OwnerReference>? OwnerReferences { get; set; }
+
+    public List<string>? Finalizers { get; set; }
+}
+
+/// <summary>Metadata.ownerReferences entry.</summary>
+public sealed class OwnerReference
+{
+    public string ApiVersion { get; set; } = string.Empty;
+
+    public string Kind { get; set; } = string.Empty;
+
+    public string Name { get; set; } = string.Empty;
+
+    public string Uid { get; set; } = string.Empty;
+
+    public bool? Controller { get; set; }
+
+    public bool? BlockOwnerDeletion { get; set; }
+}
