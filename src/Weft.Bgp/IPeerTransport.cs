@@ -1,0 +1,28 @@
+using System.IO.Pipelines;
+using Weft.Primitives.Net;
+
+namespace Weft.Bgp;
+
+/// <summary>
+/// One byte stream to a neighbour. The speaker owns it from the moment it is returned or accepted and disposes it when the session ends; disposal must
+/// close the connection after what was flushed has left, and end pending reads and writes.
+/// </summary>
+public interface IPeerConnection : IAsyncDisposable
+{
+    IDuplexPipe Pipe { get; }
+
+    /// <summary>Our end, for NEXT_HOP self.</summary>
+    IpAddress LocalAddress { get; }
+
+    IpAddress RemoteAddress { get; }
+
+    /// <summary>Own link-local address on the neighbour's link when known (RFC 2545: sent beside a global IPv6 next hop); else the default value.</summary>
+    IpAddress LocalLinkLocal { get; }
+}
+
+/// <summary>Makes connections. Implemented over sockets by the router role, over paired pipes by tests.</summary>
+public interface IPeerTransport
+{
+    /// <summary>Connects to <see cref="PeerSettings.Address"/>. Failure is an exception whose message says what was tried and what came back.</summary>
+    ValueTask<IPeerConnection> ConnectAsync(PeerSettings peer, CancellationToken stop);
+}

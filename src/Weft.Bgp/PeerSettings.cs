@@ -1,0 +1,127 @@
+using Weft.Bgp.Policies;
+using Weft.Primitives.Net;
+
+namespace Weft.Bgp;
+
+/// <summary>Who dials.</summary>
+public enum ConnectMode : byte
+{
+    /// <summary>Connects and accepts; RFC 4271 6.8 decides when both succeed.</summary>
+    Active,
+
+    /// <summary>Only accepts (PassiveTcpEstablishment).</summary>
+    Passive,
+}
+
+/// <summary>What NEXT_HOP an announced route carries.</summary>
+public enum NextHopMode : byte
+{
+    /// <summary>RFC 4271 5.1.3: kept to internal peers and on a subnet shared with an external peer, else own address.</summary>
+    Auto,
+
+    /// <summary>Always own address.</summary>
+    Self,
+
+    /// <summary>Always as received; routes of our own still carry own address.</summary>
+    Keep,
+}
+
+/// <summary>One configured neighbour. Immutable: a change is a new record handed to <see cref="BgpSpeaker.UpdatePeerAsync"/>.</summary>
+public sealed record PeerSettings
+{
+    /// <summary>Unique key of the peer, shown to operators.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Address of the neighbour. A link-local address needs <see cref="Interface"/>.</summary>
+    public required IpAddress Address { get; init; }
+
+    /// <summary>TCP port we connect to.</summary>
+    public int Port { get; init; } = 179;
+
+    /// <summary>Link of a link-local neighbour; handed to the transport and to listeners with the peer's next hops.</summary>
+    public string? Interface { get; init; }
+
+    /// <summary>Source address of the connection; unset: the kernel chooses.</summary>
+    public IpAddress LocalAddress { get; init; }
+
+    /// <summary>The AS the neighbour must announce in its OPEN; anything else is answered by NOTIFICATION 2/2.</summary>
+    public required uint RemoteAs { get; init; }
+
+    /// <summary>Our AS towards this neighbour; 0: <see cref="SpeakerOptions.LocalAs"/>.</summary>
+    public uint LocalAs { get; init; }
+
+    public ConnectMode Connect { get; init; } = ConnectMode.Active;
+
+    /// <summary>Families offered; a family runs when both sides offer it.</summary>
+    public AddressFamilies Families { get; init; } = AddressFamilies.IPv4;
+
+    /// <summary>Zero (no keepalives) or at least three seconds.</summary>
+    public TimeSpan HoldTime { get; init; } = TimeSpan.FromSeconds(90);
+
+    /// <summary>Zero: a third of the negotiated hold time.</summary>
+    public TimeSpan KeepaliveTime { get; init; }
+
+    /// <summary>Pause between connection attempts; jittered by up to a quarter.</summary>
+    public TimeSpan ConnectRetryTime { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>RFC 4271 8.1.1 DelayOpenTime; zero: OPEN is sent at once.</summary>
+    public TimeSpan OpenDelay { get; init; }
+
+    /// <summary>First pause after a failed session; doubles up to <see cref="IdleHoldMaximum"/> (DampPeerOscillations).</summary>
+    public TimeSpan IdleHoldTime { get; init; } = TimeSpan.FromSeconds(1);
+
+    public TimeSpan IdleHoldMaximum { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Least time between two runs of announcements to this peer (MinRouteAdvertisementIntervalTimer); zero: none.</summary>
+    public TimeSpan AdvertisementInterval { get; init; }
+
+    /// <summary>Internal peers only: this peer is our route reflection client (RFC 4456).</summary>
+    public bool RouteReflectorClient { get; init; }
+
+    /// <summary>Cluster id towards this client; unset: <see cref="SpeakerOptions.ClusterId"/>.</summary>
+    public IpAddress ClusterId { get; init; }
+
+    public NextHopMode NextHop { get; init; } = NextHopMode.Auto;
+
+    /// <summary>Our IPv4 address for NEXT_HOP when the session's own local address is IPv6.</summary>
+    public IpAddress LocalIPv4 { get; init; }
+
+    /// <summary>Our IPv6 address for NEXT_HOP when the session's own local address is IPv4 or link-local.</summary>
+    public IpAddress LocalIPv6 { get; init; }
+
+    /// <summary>Subnet shared with the peer, for the third-party NEXT_HOP rule; unset: the neighbour is not directly connected or the rule is unwanted.</summary>
+    public IpPrefix SharedSubnetIPv4 { get; init; }
+
+    /// <inheritdoc cref="SharedSubnetIPv4"/>
+    public IpPrefix SharedSubnetIPv6 { get; init; }
+
+    /// <summary>External peers only: the first AS of a received path must be the neighbour's (RFC 4271 6.3).</summary>
+    public bool EnforceFirstAs { get; init; } = true;
+
+    /// <summary>How often our own AS may stand in a received path before it counts as a loop.</summary>
+    public int AllowedLocalAs { get; init; }
+
+    /// <summary>External peers only: send MED as received from other ASes too; by default only MED set by us or our policy leaves (RFC 4271 5.1.4).</summary>
+    public bool SendMed { get; init; }
+
+    /// <summary>Advertise graceful restart and keep this peer's routes while it restarts (RFC 4724).</summary>
+    public bool GracefulRestart { get; init; } = true;
+
+    /// <summary>Restart time told to this peer; null: <see cref="SpeakerOptions.RestartTime"/>.</summary>
+    public TimeSpan? RestartTime { get; init; }
+
+    /// <summary>Prefixes per family after which the session is closed with Cease/1; 0: no limit.</summary>
+    public int MaximumPrefixes { get; init; }
+
+    /// <summary>False: the peer is configured but administratively down.</summary>
+    public bool Enabled { get; init; } = true;
+
+    /// <summary>Import policy; null accepts everything unchanged.</summary>
+    public RoutePolicy? Import { get; init; }
+
+    /// <summary>Export policy; null sends everything the protocol allows.</summary>
+    public RoutePolicy? Export { get; init; }
+
+    /// <summary>Not read by the speaker: whatever the transport needs beside the above (MD5 key, TTL security, ...).</summary>
+    public object? TransportOptions { get; init; }
+}

@@ -1,0 +1,51 @@
+using Weft.Primitives.Net;
+
+namespace Weft.Bgp.Session;
+
+/// <summary>What both OPENs agreed on. Made once when the session reaches Established and never changed; the decoder and the RIB read it freely.</summary>
+public sealed record NegotiatedSession
+{
+    public required uint LocalAs { get; init; }
+
+    public required uint RemoteAs { get; init; }
+
+    public required IpAddress RemoteRouterId { get; init; }
+
+    public required IpAddress LocalAddress { get; init; }
+
+    public required IpAddress RemoteAddress { get; init; }
+
+    /// <summary>Own link-local address on the peer's link, or the default value.</summary>
+    public IpAddress LocalLinkLocal { get; init; }
+
+    /// <summary>Zero: neither side sends keepalives.</summary>
+    public required TimeSpan HoldTime { get; init; }
+
+    public required TimeSpan KeepaliveTime { get; init; }
+
+    public required AddressFamilies Families { get; init; }
+
+    /// <summary>RFC 6793: AS_PATH and AGGREGATOR carry four octets per AS.</summary>
+    public required bool FourOctetAs { get; init; }
+
+    /// <summary>RFC 2918.</summary>
+    public required bool RouteRefresh { get; init; }
+
+    /// <summary>RFC 8654: messages of up to 65535 octets, both ways.</summary>
+    public required bool ExtendedMessages { get; init; }
+
+    /// <summary>RFC 4724: families for which the peer keeps forwarding through its restart.</summary>
+    public AddressFamilies RestartFamilies { get; init; }
+
+    /// <summary>RFC 4724: families whose forwarding state the peer says it kept in the restart it comes from.</summary>
+    public AddressFamilies ForwardingKept { get; init; }
+
+    /// <summary>RFC 4724: the peer just restarted.</summary>
+    public bool PeerRestarted { get; init; }
+
+    public TimeSpan PeerRestartTime { get; init; }
+
+    public bool IsInternal => LocalAs == RemoteAs;
+
+    public int MaximumMessageLength => ExtendedMessages ? 65535 : 4096;
+}

@@ -1,0 +1,120 @@
+using System.Collections.Immutable;
+using Weft.Bgp.Rib;
+using Weft.Bgp.Session;
+using Weft.Primitives.Net;
+
+namespace Weft.Bgp;
+
+/// <summary>Messages of one direction since the speaker started.</summary>
+public readonly record struct MessageCounters(long Opens, long Updates, long Notifications, long Keepalives, long RouteRefreshes)
+{
+    public long Total => Opens + Updates + Notifications + Keepalives + RouteRefreshes;
+}
+
+/// <summary>One family of one peer, as asked from the RIB's loop.</summary>
+/// <param name="Received">Paths in the Adj-RIB-In.</param>
+/// <param name="Accepted">Paths that passed loop checks and import policy.</param>
+/// <param name="Advertised">Prefixes announced to the peer.</param>
+public sealed record PeerFamilySnapshot(IpFamily Family, int Received, int Accepted, int Advertised, bool EndOfRibReceived, bool EndOfRibSent);
+
+/// <summary>A peer as an operator sees it. Immutable.</summary>
+public sealed record PeerSnapshot
+{
+    public required PeerSettings Settings { get; init; }
+
+    public required SessionState State { get; init; }
+
+    /// <summary>When <see cref="State"/> last changed to or from Established.</summary>
+    public required DateTimeOffset Since { get; init; }
+
+    /// <summary>Times the session reached Established.</summary>
+    public required int EstablishedCount { get; init; }
+
+    /// <summary>Why the session last went down or could not come up, in words; null when nothing went wrong yet.</summary>
+    public required string? LastError { get; init; }
+
+    public required DateTimeOffset? LastErrorAt { get; init; }
+
+    public required MessageCounters Received { get; init; }
+
+    public required MessageCounters Sent { get; init; }
+
+    /// <summary>What both sides agreed on; null unless Established.</summary>
+    public required NegotiatedSession? Negotiated { get; init; }
+
+    public required ImmutableArray<PeerFamilySnapshot> Families { get; init; }
+}
+
+/// <summary>Which routes to show.</summary>
+public sealed record RouteQuery
+{
+    /// <summary>None: both families.</summary>
+    public IpFamily Family { get; init; }
+
+    /// <summary>Only this prefix; unset: all.</summary>
+    public IpPrefix Prefix { get; init; }
+
+    /// <summary>With <see cref="Prefix"/>: also what lies inside it.</summary>
+    public bool MoreSpecific { get; init; }
+
+    /// <summary>Only paths received from this peer.</summary>
+    public string? FromPeer { get; init; }
+
+    /// <summary>Only the best path of each prefix.</summary>
+    public bool BestOnly { get; init; }
+
+    /// <summary>Only prefixes announced to this peer.</summary>
+    public string? AdvertisedTo { get; init; }
+
+    /// <summary>No more paths than this, so that a question cannot stall the RIB.</summary>
+    public int Limit { get; init; } = 10_000;
+}
+
+/// <summary>One path of one prefix.</summary>
+public sealed record RouteSnapshot
+{
+    public required IpPrefix Prefix { get; init; }
+
+    /// <summary>Null: a route of our own.</summary>
+    public required string? PeerName { get; init; }
+
+    public required bool IsBest { get; init; }
+
+    public required bool IsMultipath { get; init; }
+
+    /// <summary>Kept while the peer restarts (RFC 4724).</summary>
+    public required bool IsStale { get; init; }
+
+    /// <summary>Why this path is not the best one; <see cref="PathStanding.Best"/> for the winner.</summary>
+    public required PathStanding Standing { get; init; }
+
+    public required IpAddress NextHop { get; init; }
+
+    public required IpAddress LinkLocalNextHop { get; init; }
+
+    public required bool NextHopReachable { get; init; }
+
+    public required RouteOrigin Origin { get; init; }
+
+    /// <summary>As text: "65001 65002 {65003 65004}".</summary>
+    public required string AsPath { get; init; }
+
+    public required uint LocalPreference { get; init; }
+
+    public required uint? Med { get; init; }
+
+    public required bool AtomicAggregate { get; init; }
+
+    public required string? Aggregator { get; init; }
+
+    public required ImmutableArray<uint> Communities { get; init; }
+
+    /// <summary>Raw, RFC 4360.</summary>
+    public required ImmutableArray<ulong> ExtendedCommunities { get; init; }
+
+    public required ImmutableArray<LargeCommunity> LargeCommunities { get; init; }
+
+    public required IpAddress OriginatorId { get; init; }
+
+    public required ImmutableArray<IpAddress> ClusterList { get; init; }
+}

@@ -1,0 +1,31 @@
+using Weft.Primitives.Net;
+
+namespace Weft.Bgp;
+
+/// <summary>What the whole speaker needs to know; fixed for its life. A change of any of these needs a new speaker.</summary>
+public sealed record SpeakerOptions
+{
+    /// <summary>Own autonomous system, 1..4294967295.</summary>
+    public required uint LocalAs { get; init; }
+
+    /// <summary>BGP identifier: a non-zero IPv4 address (RFC 6286).</summary>
+    public required IpAddress RouterId { get; init; }
+
+    /// <summary>Cluster id for route reflection (RFC 4456); the router id when not set.</summary>
+    public IpAddress ClusterId { get; init; }
+
+    /// <summary>Paths per prefix handed to the listeners as a multipath set; 1 means the best path alone.</summary>
+    public int MaximumPaths { get; init; } = 1;
+
+    /// <summary>LOCAL_PREF of a route that came without one (RFC 4271 5.1.5).</summary>
+    public uint DefaultLocalPreference { get; init; } = 100;
+
+    /// <summary>RFC 4724 restart time told to peers; zero: graceful restart is not offered for our own restart.</summary>
+    public TimeSpan RestartTime { get; init; } = TimeSpan.FromSeconds(120);
+
+    /// <summary>True when this process starts anew with the forwarding state of its predecessor in place: sets the restart and forwarding bits (RFC 4724).</summary>
+    public bool Restarting { get; init; }
+
+    /// <summary>Session loops that share all sessions among them.</summary>
+    public int SessionLoops { get; init; } = 1;
+}
