@@ -18,6 +18,13 @@ internal static class KeyParser
             return Ipam(path[ModelPrefix.IpamRoot.Length..]);
         }
 
+        if (path.StartsWith("/calico/felix/v1/host/", StringComparison.Ordinal))
+        {
+            return path["/calico/felix/v1/host/".Length..].Split('/') is [{ Length: > 0 } host, "endpoint", { Length: > 0 } endpoint]
+                ? new HostEndpointStatusKey(host, KeyText.Unescape(endpoint))
+                : null;
+        }
+
         return path.StartsWith("/calico/felix/v2/", StringComparison.Ordinal) ? Status(path["/calico/felix/v2/".Length..].Split('/')) : null;
     }
 

@@ -85,6 +85,12 @@ public sealed record WorkloadStatusKey(string Host, string Orchestrator, string 
         $"/calico/felix/v2/{Region}/host/{Host}/workload/{KeyText.Escape(Orchestrator)}/{KeyText.Escape(Workload)}/endpoint/{KeyText.Escape(Endpoint)}";
 }
 
+/// <summary>/calico/felix/v1/host/HOST/endpoint/EP (not leased; version 1 of the tree, without a region).</summary>
+public sealed record HostEndpointStatusKey(string Host, string Endpoint) : ModelKey
+{
+    public override string Path => $"/calico/felix/v1/host/{Host}/endpoint/{KeyText.Escape(Endpoint)}";
+}
+
 /// <summary>A range of keys: everything whose path begins with the text, or the one key whose path is the text.</summary>
 /// <param name="Path">Path prefix, or whole path when <paramref name="IsExact"/>.</param>
 /// <param name="IsExact">Only this one key.</param>

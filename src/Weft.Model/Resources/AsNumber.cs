@@ -1,8 +1,11 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
+using Weft.Model.Json;
 
 namespace Weft.Model.Resources;
 
 /// <summary>A 4-octet AS number (RFC 6793). In JSON a number or a string, plain or dotted ("1.10"); printed plain.</summary>
+[JsonConverter(typeof(AsNumberConverter))]
 public readonly record struct AsNumber(uint Value)
 {
     public static bool TryParse(string text, out AsNumber number)

@@ -1,13 +1,11 @@
 namespace Weft.Model.Resources;
 
-public sealed class BGPConfiguration : Resource
+public sealed class BGPConfiguration() : Resource(ResourceKind.BGPConfiguration)
 {
-    public override ResourceKind ResourceKind => ResourceKind.BGPConfiguration;
-
-    public BGPConfigurationSpec Spec { get; set; } = new();
+    public BGPConfigurationSpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class BGPConfigurationSpec
+public sealed class BGPConfigurationSpec : ApiObject
 {
     public string? LogSeverityScreen { get; set; }
 
@@ -51,31 +49,31 @@ public sealed class BGPConfigurationSpec
     public int? Ipv6NormalRoutePriority { get; set; }
 }
 
-public sealed class ServiceCidr
+public sealed class ServiceCidr : ApiObject
 {
     public string? Cidr { get; set; }
 }
 
-public sealed class NamedCommunity
+public sealed class NamedCommunity : ApiObject
 {
     public string? Name { get; set; }
 
     public string? Value { get; set; }
 }
 
-public sealed class PrefixAdvertisement
+public sealed class PrefixAdvertisement : ApiObject
 {
     public string? Cidr { get; set; }
 
     public List<string>? Communities { get; set; }
 }
 
-public sealed class BgpPassword
+public sealed class BgpPassword : ApiObject
 {
     public SecretKeyRef? SecretKeyRef { get; set; }
 }
 
-public sealed class SecretKeyRef
+public sealed class SecretKeyRef : ApiObject
 {
     public string? Name { get; set; }
 
@@ -84,14 +82,12 @@ public sealed class SecretKeyRef
     public bool? Optional { get; set; }
 }
 
-public sealed class BGPPeer : Resource
+public sealed class BGPPeer() : Resource(ResourceKind.BGPPeer)
 {
-    public override ResourceKind ResourceKind => ResourceKind.BGPPeer;
-
-    public BGPPeerSpec Spec { get; set; } = new();
+    public BGPPeerSpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class BGPPeerSpec
+public sealed class BGPPeerSpec : ApiObject
 {
     public string? Node { get; set; }
 
@@ -131,14 +127,12 @@ public sealed class BGPPeerSpec
     public string? ReversePeering { get; set; }
 }
 
-public sealed class BGPFilter : Resource
+public sealed class BGPFilter() : Resource(ResourceKind.BGPFilter)
 {
-    public override ResourceKind ResourceKind => ResourceKind.BGPFilter;
-
-    public BGPFilterSpec Spec { get; set; } = new();
+    public BGPFilterSpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class BGPFilterSpec
+public sealed class BGPFilterSpec : ApiObject
 {
     public List<BGPFilterRule>? ImportV4 { get; set; }
 
@@ -150,7 +144,7 @@ public sealed class BGPFilterSpec
 }
 
 /// <summary>One rule of a filter; every condition given must hold.</summary>
-public sealed class BGPFilterRule
+public sealed class BGPFilterRule : ApiObject
 {
     public string? Cidr { get; set; }
 
@@ -177,20 +171,20 @@ public sealed class BGPFilterRule
     public List<BGPFilterOperation>? Operations { get; set; }
 }
 
-public sealed class BGPFilterPrefixLength
+public sealed class BGPFilterPrefixLength : ApiObject
 {
     public int? Min { get; set; }
 
     public int? Max { get; set; }
 }
 
-public sealed class BGPFilterCommunities
+public sealed class BGPFilterCommunities : ApiObject
 {
     public List<string>? Values { get; set; }
 }
 
 /// <summary>Exactly one member is set.</summary>
-public sealed class BGPFilterOperation
+public sealed class BGPFilterOperation : ApiObject
 {
     public BGPFilterAddCommunity? AddCommunity { get; set; }
 
@@ -199,17 +193,17 @@ public sealed class BGPFilterOperation
     public BGPFilterSetPriority? SetPriority { get; set; }
 }
 
-public sealed class BGPFilterAddCommunity
+public sealed class BGPFilterAddCommunity : ApiObject
 {
     public string? Value { get; set; }
 }
 
-public sealed class BGPFilterPrependAsPath
+public sealed class BGPFilterPrependAsPath : ApiObject
 {
     public List<AsNumber>? Prefix { get; set; }
 }
 
-public sealed class BGPFilterSetPriority
+public sealed class BGPFilterSetPriority : ApiObject
 {
     public int? Value { get; set; }
 }

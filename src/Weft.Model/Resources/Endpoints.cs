@@ -1,14 +1,15 @@
+using System.Text.Json.Serialization;
+using Weft.Model.Json;
+
 namespace Weft.Model.Resources;
 
 /// <summary>A pod's interface (or a container's, under another orchestrator).</summary>
-public sealed class WorkloadEndpoint : Resource
+public sealed class WorkloadEndpoint() : Resource(ResourceKind.WorkloadEndpoint)
 {
-    public override ResourceKind ResourceKind => ResourceKind.WorkloadEndpoint;
-
-    public WorkloadEndpointSpec Spec { get; set; } = new();
+    public WorkloadEndpointSpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class WorkloadEndpointSpec
+public sealed class WorkloadEndpointSpec : ApiObject
 {
     /// <summary>"k8s" or "cni".</summary>
     public string? Orchestrator { get; set; }
@@ -49,14 +50,14 @@ public sealed class WorkloadEndpointSpec
     public QosControls? QosControls { get; set; }
 }
 
-public sealed class IpNat
+public sealed class IpNat : ApiObject
 {
     public string? InternalIP { get; set; }
 
     public string? ExternalIP { get; set; }
 }
 
-public sealed class WorkloadEndpointPort
+public sealed class WorkloadEndpointPort : ApiObject
 {
     public string? Name { get; set; }
 
@@ -70,29 +71,31 @@ public sealed class WorkloadEndpointPort
 }
 
 /// <summary>Bandwidth in bit/s, bursts in bits, packet rates per second; 0 or null is off.</summary>
-public sealed class QosControls
+public sealed class QosControls : ApiObject
 {
     public long? IngressBandwidth { get; set; }
 
-    public long? EgressBandwidth { get; set; }
-
     public long? IngressBurst { get; set; }
-
-    public long? EgressBurst { get; set; }
 
     public long? IngressPeakrate { get; set; }
 
-    public long? EgressPeakrate { get; set; }
-
+    /// <summary>Bytes.</summary>
     public long? IngressMinburst { get; set; }
 
+    public long? EgressBandwidth { get; set; }
+
+    public long? EgressBurst { get; set; }
+
+    public long? EgressPeakrate { get; set; }
+
+    /// <summary>Bytes.</summary>
     public long? EgressMinburst { get; set; }
 
     public long? IngressPacketRate { get; set; }
 
-    public long? EgressPacketRate { get; set; }
-
     public long? IngressPacketBurst { get; set; }
+
+    public long? EgressPacketRate { get; set; }
 
     public long? EgressPacketBurst { get; set; }
 
@@ -100,18 +103,18 @@ public sealed class QosControls
 
     public long? EgressMaxConnections { get; set; }
 
+    /// <summary>0..63; in JSON a number or a name such as "AF11".</summary>
+    [JsonConverter(typeof(DscpConverter))]
     public int? Dscp { get; set; }
 }
 
 /// <summary>An interface of the host itself.</summary>
-public sealed class HostEndpoint : Resource
+public sealed class HostEndpoint() : Resource(ResourceKind.HostEndpoint)
 {
-    public override ResourceKind ResourceKind => ResourceKind.HostEndpoint;
-
-    public HostEndpointSpec Spec { get; set; } = new();
+    public HostEndpointSpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class HostEndpointSpec
+public sealed class HostEndpointSpec : ApiObject
 {
     public string? Node { get; set; }
 
@@ -125,7 +128,7 @@ public sealed class HostEndpointSpec
     public List<EndpointPort>? Ports { get; set; }
 }
 
-public sealed class EndpointPort
+public sealed class EndpointPort : ApiObject
 {
     public string Name { get; set; } = string.Empty;
 

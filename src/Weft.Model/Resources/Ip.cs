@@ -1,13 +1,16 @@
+using System.Text.Json.Serialization;
+using Weft.Model.Json;
+
 namespace Weft.Model.Resources;
 
-public sealed class IPPool : Resource
+public sealed class IPPool() : Resource(ResourceKind.IPPool)
 {
-    public override ResourceKind ResourceKind => ResourceKind.IPPool;
+    public IPPoolSpec Spec { get; set => field = value ?? new(); } = new();
 
-    public IPPoolSpec Spec { get; set; } = new();
+    public ConditionsStatus? Status { get; set; }
 }
 
-public sealed class IPPoolSpec
+public sealed class IPPoolSpec : ApiObject
 {
     public string Cidr { get; set; } = string.Empty;
 
@@ -37,26 +40,22 @@ public sealed class IPPoolSpec
     public string? AssignmentMode { get; set; }
 }
 
-public sealed class IPReservation : Resource
+public sealed class IPReservation() : Resource(ResourceKind.IPReservation)
 {
-    public override ResourceKind ResourceKind => ResourceKind.IPReservation;
-
-    public IPReservationSpec Spec { get; set; } = new();
+    public IPReservationSpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class IPReservationSpec
+public sealed class IPReservationSpec : ApiObject
 {
     public List<string>? ReservedCIDRs { get; set; }
 }
 
-public sealed class IPAMConfiguration : Resource
+public sealed class IPAMConfiguration() : Resource(ResourceKind.IPAMConfiguration)
 {
-    public override ResourceKind ResourceKind => ResourceKind.IPAMConfiguration;
-
-    public IPAMConfigurationSpec Spec { get; set; } = new();
+    public IPAMConfigurationSpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class IPAMConfigurationSpec
+public sealed class IPAMConfigurationSpec : ApiObject
 {
     public bool? StrictAffinity { get; set; }
 
@@ -70,14 +69,12 @@ public sealed class IPAMConfigurationSpec
 }
 
 /// <summary>The v3 resource; the engine's own affinities are <see cref="Weft.Model.Ipam.BlockAffinityValue"/> under other keys.</summary>
-public sealed class BlockAffinity : Resource
+public sealed class BlockAffinity() : Resource(ResourceKind.BlockAffinity)
 {
-    public override ResourceKind ResourceKind => ResourceKind.BlockAffinity;
-
-    public BlockAffinitySpec Spec { get; set; } = new();
+    public BlockAffinitySpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class BlockAffinitySpec
+public sealed class BlockAffinitySpec : ApiObject
 {
     public string? State { get; set; }
 
@@ -87,6 +84,7 @@ public sealed class BlockAffinitySpec
 
     public string? Cidr { get; set; }
 
-    /// <summary>Stored as the string "true" or "false".</summary>
-    public string? Deleted { get; set; }
+    /// <summary>A boolean in the API, the string "true" or "false" in etcd: the codec turns one into the other.</summary>
+    [JsonConverter(typeof(BooleanOrTextConverter))]
+    public bool Deleted { get; set; }
 }

@@ -1,16 +1,14 @@
 namespace Weft.Model.Resources;
 
 /// <summary>A host of the cluster.</summary>
-public sealed class Node : Resource
+public sealed class Node() : Resource(ResourceKind.Node)
 {
-    public override ResourceKind ResourceKind => ResourceKind.Node;
-
-    public NodeSpec Spec { get; set; } = new();
+    public NodeSpec Spec { get; set => field = value ?? new(); } = new();
 
     public NodeStatus? Status { get; set; }
 }
 
-public sealed class NodeSpec
+public sealed class NodeSpec : ApiObject
 {
     public NodeBgpSpec? Bgp { get; set; }
 
@@ -31,7 +29,7 @@ public sealed class NodeSpec
     public List<NodeInterface>? Interfaces { get; set; }
 }
 
-public sealed class NodeBgpSpec
+public sealed class NodeBgpSpec : ApiObject
 {
     /// <summary>Decimal or dotted AS number in JSON as number or string; null takes the global one.</summary>
     public AsNumber? AsNumber { get; set; }
@@ -48,21 +46,21 @@ public sealed class NodeBgpSpec
     public string? RouteReflectorClusterID { get; set; }
 }
 
-public sealed class OrchRef
+public sealed class OrchRef : ApiObject
 {
     public string? NodeName { get; set; }
 
     public string? Orchestrator { get; set; }
 }
 
-public sealed class NodeWireguardSpec
+public sealed class NodeWireguardSpec : ApiObject
 {
     public string? InterfaceIPv4Address { get; set; }
 
     public string? InterfaceIPv6Address { get; set; }
 }
 
-public sealed class NodeAddress
+public sealed class NodeAddress : ApiObject
 {
     public string Address { get; set; } = string.Empty;
 
@@ -70,14 +68,14 @@ public sealed class NodeAddress
     public string? Type { get; set; }
 }
 
-public sealed class NodeInterface
+public sealed class NodeInterface : ApiObject
 {
     public string? Name { get; set; }
 
     public List<string>? Addresses { get; set; }
 }
 
-public sealed class NodeStatus
+public sealed class NodeStatus : ApiObject
 {
     public string? WireguardPublicKey { get; set; }
 
@@ -86,14 +84,12 @@ public sealed class NodeStatus
     public List<string>? PodCIDRs { get; set; }
 }
 
-public sealed class ClusterInformation : Resource
+public sealed class ClusterInformation() : Resource(ResourceKind.ClusterInformation)
 {
-    public override ResourceKind ResourceKind => ResourceKind.ClusterInformation;
-
-    public ClusterInformationSpec Spec { get; set; } = new();
+    public ClusterInformationSpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class ClusterInformationSpec
+public sealed class ClusterInformationSpec : ApiObject
 {
     public string? ClusterGUID { get; set; }
 

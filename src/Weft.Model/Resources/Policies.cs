@@ -1,25 +1,35 @@
+using System.Text.Json.Serialization;
+
 namespace Weft.Model.Resources;
 
 /// <summary>What all Calico policy kinds have in common. Fields that a kind does not have stay null.</summary>
-public class PolicySpec
+public class PolicySpec : ApiObject
 {
     /// <summary>"default" when empty.</summary>
+    [JsonPropertyOrder(-1)]
     public string? Tier { get; set; }
 
     /// <summary>Lower first; null is last.</summary>
+    [JsonPropertyOrder(-1)]
     public double? Order { get; set; }
 
+    [JsonPropertyOrder(-1)]
     public List<Rule>? Ingress { get; set; }
 
+    [JsonPropertyOrder(-1)]
     public List<Rule>? Egress { get; set; }
 
+    [JsonPropertyOrder(-1)]
     public string? Selector { get; set; }
 
     /// <summary>"Ingress", "Egress"; inferred from the rules when absent.</summary>
+    [JsonPropertyOrder(-1)]
     public List<string>? Types { get; set; }
 
+    [JsonPropertyOrder(-1)]
     public string? ServiceAccountSelector { get; set; }
 
+    [JsonPropertyOrder(-1)]
     public List<string>? PerformanceHints { get; set; }
 }
 
@@ -58,42 +68,34 @@ public sealed class StagedGlobalNetworkPolicySpec : PolicySpec
     public bool? ApplyOnForward { get; set; }
 }
 
-public sealed class NetworkPolicy : Resource
+public sealed class NetworkPolicy() : Resource(ResourceKind.NetworkPolicy)
 {
-    public override ResourceKind ResourceKind => ResourceKind.NetworkPolicy;
-
-    public NetworkPolicySpec Spec { get; set; } = new();
+    public NetworkPolicySpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class GlobalNetworkPolicy : Resource
+public sealed class GlobalNetworkPolicy() : Resource(ResourceKind.GlobalNetworkPolicy)
 {
-    public override ResourceKind ResourceKind => ResourceKind.GlobalNetworkPolicy;
-
-    public GlobalNetworkPolicySpec Spec { get; set; } = new();
+    public GlobalNetworkPolicySpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class StagedNetworkPolicy : Resource
+public sealed class StagedNetworkPolicy() : Resource(ResourceKind.StagedNetworkPolicy)
 {
-    public override ResourceKind ResourceKind => ResourceKind.StagedNetworkPolicy;
-
-    public StagedNetworkPolicySpec Spec { get; set; } = new();
+    public StagedNetworkPolicySpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class StagedGlobalNetworkPolicy : Resource
+public sealed class StagedGlobalNetworkPolicy() : Resource(ResourceKind.StagedGlobalNetworkPolicy)
 {
-    public override ResourceKind ResourceKind => ResourceKind.StagedGlobalNetworkPolicy;
-
-    public StagedGlobalNetworkPolicySpec Spec { get; set; } = new();
+    public StagedGlobalNetworkPolicySpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class Tier : Resource
+public sealed class Tier() : Resource(ResourceKind.Tier)
 {
-    public override ResourceKind ResourceKind => ResourceKind.Tier;
+    public TierSpec Spec { get; set => field = value ?? new(); } = new();
 
-    public TierSpec Spec { get; set; } = new();
+    public ConditionsStatus? Status { get; set; }
 }
 
-public sealed class TierSpec
+public sealed class TierSpec : ApiObject
 {
     public double? Order { get; set; }
 
@@ -101,14 +103,12 @@ public sealed class TierSpec
     public string? DefaultAction { get; set; }
 }
 
-public sealed class Profile : Resource
+public sealed class Profile() : Resource(ResourceKind.Profile)
 {
-    public override ResourceKind ResourceKind => ResourceKind.Profile;
-
-    public ProfileSpec Spec { get; set; } = new();
+    public ProfileSpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class ProfileSpec
+public sealed class ProfileSpec : ApiObject
 {
     public List<Rule>? Ingress { get; set; }
 
@@ -118,21 +118,17 @@ public sealed class ProfileSpec
     public Dictionary<string, string>? LabelsToApply { get; set; }
 }
 
-public sealed class NetworkSet : Resource
+public sealed class NetworkSet() : Resource(ResourceKind.NetworkSet)
 {
-    public override ResourceKind ResourceKind => ResourceKind.NetworkSet;
-
-    public NetworkSetSpec Spec { get; set; } = new();
+    public NetworkSetSpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class GlobalNetworkSet : Resource
+public sealed class GlobalNetworkSet() : Resource(ResourceKind.GlobalNetworkSet)
 {
-    public override ResourceKind ResourceKind => ResourceKind.GlobalNetworkSet;
-
-    public NetworkSetSpec Spec { get; set; } = new();
+    public NetworkSetSpec Spec { get; set => field = value ?? new(); } = new();
 }
 
-public sealed class NetworkSetSpec
+public sealed class NetworkSetSpec : ApiObject
 {
     public List<string>? Nets { get; set; }
 }

@@ -1,10 +1,13 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
+using Weft.Model.Json;
 
 namespace Weft.Model.Resources;
 
 /// <summary>
 /// A port of a rule: one number, an inclusive range, or the name of a port that endpoints declare. In JSON an integer, "min:max", or the name.
 /// </summary>
+[JsonConverter(typeof(PortConverter))]
 public readonly record struct Port
 {
     /// <summary>One number, 0..65535 (0 is refused by validation).</summary>

@@ -1,10 +1,13 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
+using Weft.Model.Json;
 
 namespace Weft.Model.Resources;
 
 /// <summary>
 /// The protocol of a rule or port: a number or one of TCP, UDP, ICMP, ICMPv6, SCTP, UDPLite. In JSON an integer or the name as written there.
 /// </summary>
+[JsonConverter(typeof(ProtocolConverter))]
 public readonly record struct Protocol
 {
     private static readonly (string Name, byte Number)[] s_names =

@@ -6,37 +6,49 @@ namespace Weft.Model.Resources;
 /// An object of projectcalico.org/v3. Property order is the order of the JSON that is stored. Instances handed out by a syncer are shared: nobody
 /// changes them; who wants another value makes a copy through JSON.
 /// </summary>
-public abstract class Resource
+public abstract class Resource(ResourceKind kind) : ApiObject
 {
     [JsonIgnore]
-    public abstract ResourceKind ResourceKind { get; }
+    public ResourceKind ResourceKind => kind;
 
     [JsonPropertyOrder(-3)]
     public string Kind
     {
         get => ResourceKind.Name;
-        set
-        {
-            // Read from JSON; the type already says it, and the reader has checked that they agree.
-        }
+        set => KindAsRead = value;
     }
 
     [JsonPropertyOrder(-2)]
     public string ApiVersion { get; set; } = ResourceKind.ApiVersion;
 
     [JsonPropertyOrder(-1)]
-    public ObjectMeta Metadata { get; set; } = new();
+    public ObjectMeta Metadata { get; set => field = value ?? new(); } = new();
+
+    /// <summary>What stood under "kind" in JSON: the codec refuses a value whose kind is not that of its key. Null when there was none.</summary>
+    [JsonIgnore]
+    internal string? KindAsRead { get; private set; }
+
+    /// <summary>The same object with metadata of its own; everything below spec is shared.</summary>
+    internal Resource WithOwnMetadata()
+    {
+        Resource copy = (Resource)MemberwiseClone();
+        copy.Metadata = Metadata.Copy();
+        return copy;
+    }
 }
 
 /// <summary>Metadata of an object, as in the Kubernetes API.</summary>
-public sealed class ObjectMeta
+public sealed class ObjectMeta : ApiObject
 {
-    public string Name { get; set; } = string.Empty;
+    public string Name { get; set => field = value ?? string.Empty; } = string.Empty;
 
     public string? GenerateName { get; set; }
 
     /// <summary>Null or empty for a cluster-scoped object.</summary>
     public string? Namespace { get; set; }
+
+    /// <summary>Of very old releases; never stored.</summary>
+    public string? SelfLink { get; set; }
 
     public string? Uid { get; set; }
 
@@ -56,10 +68,12 @@ public sealed class ObjectMeta
     public List<OwnerReference>? OwnerReferences { get; set; }
 
     public List<string>? Finalizers { get; set; }
+
+    internal ObjectMeta Copy() => (ObjectMeta)MemberwiseClone();
 }
 
 /// <summary>Metadata.ownerReferences entry.</summary>
-public sealed class OwnerReference
+public sealed class OwnerReference : ApiObject
 {
     public string ApiVersion { get; set; } = string.Empty;
 

@@ -1,7 +1,7 @@
 namespace Weft.Model.Resources;
 
 /// <summary>One rule of a policy or profile. Order counts; the first match decides, except for Log.</summary>
-public sealed class Rule
+public sealed class Rule : ApiObject
 {
     /// <summary>Allow, Deny, Log or Pass.</summary>
     public string Action { get; set; } = string.Empty;
@@ -27,7 +27,7 @@ public sealed class Rule
 }
 
 /// <summary>ICMP type 0..254 and code 0..255; a code needs a type.</summary>
-public sealed class IcmpFields
+public sealed class IcmpFields : ApiObject
 {
     public int? Type { get; set; }
 
@@ -35,7 +35,7 @@ public sealed class IcmpFields
 }
 
 /// <summary>What a rule says of one end of a flow.</summary>
-public sealed class EntityRule
+public sealed class EntityRule : ApiObject
 {
     public List<string>? Nets { get; set; }
 
@@ -57,7 +57,7 @@ public sealed class EntityRule
 }
 
 /// <summary>Match by Kubernetes service.</summary>
-public sealed class ServiceMatch
+public sealed class ServiceMatch : ApiObject
 {
     public string? Name { get; set; }
 
@@ -65,7 +65,7 @@ public sealed class ServiceMatch
 }
 
 /// <summary>Match by service account: names AND selector.</summary>
-public sealed class ServiceAccountMatch
+public sealed class ServiceAccountMatch : ApiObject
 {
     public List<string>? Names { get; set; }
 
@@ -73,7 +73,7 @@ public sealed class ServiceAccountMatch
 }
 
 /// <summary>Match by HTTP request; enforced by no kernel, kept for compatibility.</summary>
-public sealed class HttpMatch
+public sealed class HttpMatch : ApiObject
 {
     public List<string>? Methods { get; set; }
 
@@ -81,7 +81,7 @@ public sealed class HttpMatch
 }
 
 /// <summary>Exactly one of the two.</summary>
-public sealed class HttpPath
+public sealed class HttpPath : ApiObject
 {
     public string? Exact { get; set; }
 
@@ -89,7 +89,7 @@ public sealed class HttpPath
 }
 
 /// <summary>Annotations of a rule; rendered as comments.</summary>
-public sealed class RuleMetadata
+public sealed class RuleMetadata : ApiObject
 {
     public Dictionary<string, string>? Annotations { get; set; }
 }
