@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# The verbs of this repository. Each does all of its own set-up on a fresh Debian 12 with the .NET SDK; "build.sh help" lists them.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+publish_dir="$root/artifacts/publish"
+executable="$publish_dir/weft"
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_CLI_UI_LANGUAGE=en
+export MSBUILDDISABLENODEREUSE=1
+export WEFT_EXECUTABLE="$executable"
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+    say "build.sh: $*"
+    exit 1
+}
+
+usage() {
+    cat <<'TEXT'
+usage: ./build.sh VERB [arguments]
+
+  lab [ARGS]     publish, then run a virtual rack on this machine ("weft lab ARGS"); needs root
+  test           install what the tests need, publish, run every test; needs root; last line "N passed, N failed"
+  build          compile the solution (JIT)
+  publish        make the executable artifacts/publish/weft (Native AOT, trimmed, no warnings)
+  bench          run the benchmarks of tests/Weft.Bench against the incumbents; needs root
+  soak [MIN]     churn the rack for MIN minutes (default 5) and check for leaks and drift; needs root
+  clean          remove artifacts and build output
+  help           this text
+TEXT
+}
+
+need_root() {
+    [ "$(id -u)" = 0 ] || die "$1 needs root (network namespaces, netlink, iptables): sudo ./build.sh $1"
+}
+
+# install PACKAGE...: installs the Debian packages that are missing, all at once.
+install() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    [ "$(id -u)" = 0 ] || die "missing packages: ${missing[*]} (run as root to have them installed)"
+    say "installing: ${missing[*]}"
+    # A service must not start by being installed: the tests start their own, on addresses of their own.
+    local policy=/usr/sbin/policy-rc.d made_policy=
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        made_policy=1
+    fi
+    local status=0
+    {
+        apt-get install -y -qq --no-install-recommends "${missing[@]}" ||
+            { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; }
+    } </dev/null >"${TMPDIR:-/tmp}/weft-apt.log" 2>&1 || status=$?
+    [ -z "$made_policy" ] || rm -f "$policy"
+    [ $status = 0 ] || { tail -20 "${TMPDIR:-/tmp}/weft-apt.log" >&2; die "apt-get install failed"; }
+}
+
+setup_toolchain() {
+    command -v dotnet >/dev/null || die "the .NET 10 SDK is missing (dotnet is not on the PATH)"
+    install clang lld zlib1g-dev
+}
+
+setup_runtime() { install iproute2 iptables ipset nftables kmod; }
+
+setup_tests() {
+    install etcd-server etcd-client bird2 gobgpd tshark tcpdump openssl procps jq netcat-openbsd conntrack gcc libc6-dev socat
+}
+
+cmd_build() {
+    dotnet build "$root/Appliance.sln" -v quiet --nologo "$@"
+}
+
+cmd_publish() {
+    setup_toolchain
+    local log="$root/artifacts/publish.log" staging="$root/artifacts/staging"
+    mkdir -p "$root/artifacts"
+    rm -rf "$staging"
+    if ! dotnet publish "$root/src/Weft/Weft.csproj" -c Release -v minimal --nologo -o "$staging" >"$log" 2>&1; then
+        grep -E 'error|warning' "$log" | sort -u | head -40 >&2
+        die "publish failed; the whole log is $log"
+    fi
+    if grep -E 'warning (IL|NETSDK|CS|CA|NU)[0-9]+' "$log" >&2; then
+        die "publish must have no warnings"
+    fi
+    mkdir -p "$publish_dir"
+    # One file: what the linker and the SDK leave beside it is for developers. Renamed into place, since a running copy may be in use.
+    cp "$staging/weft" "$executable.new"
+    mv -f "$executable.new" "$executable"
+    if [ -f "$staging/weft.dbg" ]; then mv -f "$staging/weft.dbg" "$root/artifacts/weft.dbg"; fi
+    rm -rf "$staging"
+    say "published $executable ($(stat -c %s "$executable") bytes)"
+}
+
+cmd_lab() {
+    need_root lab
+    setup_runtime
+    local argument
+    for argument in "$@"; do
+        if [ "$argument" = bird ]; then install bird2; fi
+    done
+    cmd_publish
+    exec "$executable" lab "$@"
+}
+
+# run_suite NAME COMMAND...: runs one test program, keeps its log, adds its counts.
+run_suite() {
+    local name=$1 log="$root/artifacts/test-logs/$1.log" status=0 summary
+    shift
+    say "== $name"
+    timeout --kill-after=10 1500 "$@" >"$log" 2>&1 </dev/null || status=$?
+    summary=$(grep -E '^ *(total|failed|succeeded|skipped): [0-9]+' "$log" | tail -4 || true)
+    local ok bad
+    ok=$(sed -n 's/^ *succeeded: \([0-9]*\).*/\1/p' <<<"$summary" | tail -1)
+    bad=$(sed -n 's/^ *failed: \([0-9]*\).*/\1/p' <<<"$summary" | tail -1)
+    passed=$((passed + ${ok:-0}))
+    failed=$((failed + ${bad:-0}))
+    if [ $status -ne 0 ]; then
+        # A program that dies without a count is a failure too.
+        if [ "${bad:-0}" = 0 ]; then failed=$((failed + 1)); fi
+        say "-- $name failed (exit $status); the end of $log:"
+        tail -60 "$log" >&2
+    else
+        say "   ${ok:-0} passed"
+    fi
+}
+
+cmd_test() {
+    need_root test
+    setup_runtime
+    setup_tests
+    cmd_publish
+    mkdir -p "$root/artifacts/test-logs"
+    passed=0 failed=0
+    local project name filter=${1:-}
+    say "building the tests"
+    dotnet build "$root/Appliance.sln" -v quiet --nologo >"$root/artifacts/test-logs/build.log" 2>&1 || {
+        grep -E 'error' "$root/artifacts/test-logs/build.log" | sort -u | head -20 >&2
+        say "the solution does not build"
+        echo "0 passed, 1 failed"
+        return 1
+    }
+    for project in "$root"/tests/*/*.csproj; do
+        name=$(basename "$project" .csproj)
+        [ -z "$filter" ] || [[ $name == *"$filter"* ]] || continue
+        local program
+        program=$(dirname "$project")/bin/Debug/net10.0/$name
+        if [ -x "$program" ] && grep -q '"Microsoft.Testing.Platform' "$(dirname "$project")/bin/Debug/net10.0/$name.deps.json"; then
+            run_suite "$name" "$program" --no-progress --no-ansi
+        fi
+    done
+    echo "$passed passed, $failed failed"
+    [ "$failed" = 0 ]
+}
+
+cmd_bench() {
+    need_root bench
+    setup_runtime
+    setup_tests
+    cmd_publish
+    exec bash "$root/tests/Weft.Bench/run.sh" "$@"
+}
+
+cmd_soak() {
+    need_root soak
+    setup_runtime
+    cmd_publish
+    exec bash "$root/tests/Weft.Soak/run.sh" "${1:-5}"
+}
+
+cmd_clean() {
+    rm -rf "$root/artifacts"
+    find "$root/src" "$root/tests" -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} +
+}
+
+verb=${1:-help}
+[ $# -eq 0 ] || shift
+case $verb in
+    build | publish | test | lab | bench | soak | clean) "cmd_$verb" "$@" ;;
+    help | -h | --help) usage ;;
+    *)
+        usage >&2
+        die "unknown verb \"$verb\""
+        ;;
+esac
