@@ -113,19 +113,22 @@ run_suite() {
     shift
     say "== $name"
     timeout --kill-after=10 1500 "$@" >"$log" 2>&1 </dev/null || status=$?
-    summary=$(grep -E '^ *(total|failed|succeeded|skipped): [0-9]+' "$log" | tail -4 || true)
-    local ok bad
-    ok=$(sed -n 's/^ *succeeded: \([0-9]*\).*/\1/p' <<<"$summary" | tail -1)
-    bad=$(sed -n 's/^ *failed: \([0-9]*\).*/\1/p' <<<"$summary" | tail -1)
-    passed=$((passed + ${ok:-0}))
-    failed=$((failed + ${bad:-0}))
+    summary=$(grep -oE 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' "$log" | tail -1 || true)
+    local total=0 errors=0 bad=0 skipped=0 ok
+    if [ -n "$summary" ]; then
+        read -r total errors bad skipped <<<"$(tr -dc '0-9 ' <<<"$summary")"
+    fi
+    bad=$((bad + errors))
+    ok=$((total - bad - skipped))
+    passed=$((passed + ok))
+    failed=$((failed + bad))
     if [ $status -ne 0 ]; then
         # A program that dies without a count is a failure too.
-        if [ "${bad:-0}" = 0 ]; then failed=$((failed + 1)); fi
+        if [ "$bad" = 0 ]; then failed=$((failed + 1)); fi
         say "-- $name failed (exit $status); the end of $log:"
         tail -60 "$log" >&2
     else
-        say "   ${ok:-0} passed"
+        say "   $ok passed"
     fi
 }
 
@@ -149,8 +152,8 @@ cmd_test() {
         [ -z "$filter" ] || [[ $name == *"$filter"* ]] || continue
         local program
         program=$(dirname "$project")/bin/Debug/net10.0/$name
-        if [ -x "$program" ] && grep -q '"Microsoft.Testing.Platform' "$(dirname "$project")/bin/Debug/net10.0/$name.deps.json"; then
-            run_suite "$name" "$program" --no-progress --no-ansi
+        if [ -x "$program" ] && [ -e "$(dirname "$program")/xunit.v3.core.dll" ]; then
+            run_suite "$name" "$program" -noColor -noLogo
         fi
     done
     echo "$passed passed, $failed failed"
