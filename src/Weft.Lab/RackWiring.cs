@@ -37,7 +37,7 @@ internal sealed class RackWiring(Topology topology)
             }
 
             using NetNamespace other = NetNamespace.Open(LabFiles.NamespacePath(trunk.A.Name));
-            route.Links.CreateVeth(new VethEnd(trunk.A.Name), new VethEnd(self.Name) { Namespace = other, Up = true }).ThrowIfFailed($"link {self.Name} to {trunk.A.Name}");
+            route.Links.CreateVeth(new VethEnd(trunk.A.Name), new VethEnd(self.Name) { Namespace = other }).ThrowIfFailed($"link {self.Name} to {trunk.A.Name}");
             Address(route, trunk.A.Name, trunk.AddressOf(self), topology.Options.IPv6 ? trunk.AddressOfV6(self) : null);
             using RouteSocket otherRoute = RouteSocket.Open(other);
             Address(otherRoute, self.Name, trunk.AddressOf(trunk.A), topology.Options.IPv6 ? trunk.AddressOfV6(trunk.A) : null);
@@ -85,9 +85,11 @@ internal sealed class RackWiring(Topology topology)
     private static void Plug(RouteSocket route, string name, string machine, string bridge, string port)
     {
         using NetNamespace other = NetNamespace.Open(LabFiles.NamespacePath(machine));
-        route.Links.CreateVeth(new VethEnd(name), new VethEnd(port) { Namespace = other, Up = true }).ThrowIfFailed($"plug {name} into {bridge} of {machine}");
+        route.Links.CreateVeth(new VethEnd(name), new VethEnd(port) { Namespace = other }).ThrowIfFailed($"plug {name} into {bridge} of {machine}");
         using RouteSocket otherRoute = RouteSocket.Open(other);
-        otherRoute.Links.SetMaster(Link(otherRoute, port), Link(otherRoute, bridge)).ThrowIfFailed($"{machine}: put {port} on {bridge}");
+        int index = Link(otherRoute, port);
+        otherRoute.Links.SetMaster(index, Link(otherRoute, bridge)).ThrowIfFailed($"{machine}: put {port} on {bridge}");
+        otherRoute.Links.SetUp(index).ThrowIfFailed($"{machine}: set {port} up");
     }
 
     private static void Address(RouteSocket route, string link, InterfaceAddress address, InterfaceAddress? addressV6)
