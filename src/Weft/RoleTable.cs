@@ -1,4 +1,5 @@
 using Weft.Hosting;
+using Weft.Lab;
 
 namespace Weft;
 
@@ -12,5 +13,6 @@ internal static class RoleTable
     public static readonly IReadOnlyDictionary<string, Func<ICommand>> Commands = new Dictionary<string, Func<ICommand>>
     {
         ["config"] = () => new ConfigCommand(),
+        ["lab"] = () => new LabCommand(),
     };
 }
