@@ -15,9 +15,15 @@ internal enum CniErrorCode
     Decode = 6,
     InvalidConfiguration = 7,
 
+    /// <summary>CNI_NETNS is not a network namespace, or the plugin's own.</summary>
+    InvalidNetns = 8,
+
     /// <summary>Try again later: the trouble is expected to pass.</summary>
     TryAgainLater = 11,
+    /// <summary>STATUS: ADD would fail.</summary>
     NotAvailable = 50,
+
+    /// <summary>STATUS: ADD would fail, and pods that run may not be connected as they should.</summary>
     LimitedConnectivity = 51,
 
     /// <summary>What weft tried did not work; the message says what.</summary>

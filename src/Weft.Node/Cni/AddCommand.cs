@@ -1,0 +1,209 @@
+using Weft.Datastore;
+using Weft.Ipam;
+using Weft.Model.Keys;
+using Weft.Model.Resources;
+using Weft.Primitives.Net;
+
+namespace Weft.Node.Cni;
+
+/// <summary>
+/// ADD: a list of steps, each with its undo, run in reverse when a later one fails.
+/// <code>
+///   step                      undo
+///   1 datastore ready         -
+///   2 existing endpoint       -          (same container, all in place: its result again, nothing touched)
+///   3 addresses               release by handle, unless the handle had them before
+///   4 profile of the network  -          (shared by all its pods)
+///   5 pod interface           delete it
+///   6 workload endpoint       delete it, or put back what was there
+///   7 policy in the kernel    -          (over time: all of the above is undone, the pod does not start)
+/// </code>
+/// </summary>
+internal sealed class AddCommand(CniServices services)
+{
+    private readonly EndpointStore _endpoints = new(services.Datastore, services.Time);
+
+    public async ValueTask<CniResult> RunAsync(CniRequest request, PodIdentity pod, CancellationToken stop)
+    {
+        await ClusterReadiness.RequireAsync(services.Datastore, stop);
+        long started = services.Time.GetTimestamp();
+        KeyValue? found = await _endpoints.FindAsync(pod, stop);
+        WorkloadEndpoint? existing = found?.Value as WorkloadEndpoint;
+        if (found is not null && existing!.Spec.ContainerID == pod.ContainerId && await IsInPlaceAsync(request, pod, existing, stop) is { } state)
+        {
+            return await AgainAsync(request, pod, found, state, stop);
+        }
+
+        UndoList undo = new(services.Logger, services.Time);
+        try
+        {
+            CniResult result = await RunStepsAsync(request, pod, found, undo, stop);
+            Log.Added(services.Logger, "ADD", pod.Workload, pod.ContainerId, string.Join(' ', result.Addresses.Select(a => a.Address)), pod.HostInterface,
+                (long)services.Time.GetElapsedTime(started).TotalMilliseconds);
+            return result.After(request.Config.PreviousResult);
+        }
+        catch
+        {
+            await undo.RunAsync();
+            throw;
+        }
+    }
+
+    /// <summary>The interface a pod gets for this request; the MTU of the configuration beats the node's.</summary>
+    public static PodInterface Plan(CniRequest request, PodIdentity pod, IReadOnlyList<IpAddress> addresses, int? defaultMtu) => new()
+    {
+        NetnsPath = request.NetnsPath,
+        Name = request.InterfaceName,
+        HostName = pod.HostInterface,
+        Mtu = request.Config.Mtu ?? defaultMtu,
+        Queues = request.Config.Queues,
+        Addresses = addresses,
+        AllowIpForwarding = request.Config.AllowIpForwarding,
+    };
+
+    private async ValueTask<CniResult> RunStepsAsync(CniRequest request, PodIdentity pod, KeyValue? found, UndoList undo, CancellationToken stop)
+    {
+        string handle = Handles.Of(request.Config.Name, pod.ContainerId);
+        IReadOnlyList<IpAddress> addresses = await AllocateAsync(request, pod, handle, undo, stop);
+        if (!request.Config.KubernetesPolicy)
+        {
+            await _endpoints.EnsureProfileAsync(request.Config.Name, pod.IsKubernetes, stop);
+        }
+
+        PodInterface plan = Plan(request, pod, addresses, services.DefaultMtu);
+
+        // Registered before the step: a pair that was made but not finished must go as well.
+        undo.Add($"interface {plan.HostName}", limit => RemoveInterfaceAsync(plan, limit));
+        (MacAddress mac, int mtu) = await services.Network.CreateAsync(plan, stop);
+
+        string endpointName = (found?.Value as WorkloadEndpoint)?.Spec.Endpoint ?? request.InterfaceName;
+        ResourceKey key = found?.Key as ResourceKey ?? pod.EndpointKey(endpointName);
+        WorkloadEndpoint endpoint = NewEndpoint(request, pod, key, endpointName, addresses, mac);
+        Revision revision = await _endpoints.WriteAsync(key, endpoint, found, stop);
+        undo.Add($"endpoint {key}", limit => RestoreEndpointAsync(key, found, revision, limit));
+        await services.PolicyWait.WaitAsync(pod.EndpointId(endpointName), revision, stop);
+        return Result(plan, mac, mtu, request.Config);
+    }
+
+    /// <summary>
+    /// An earlier ADD of this container that died half way has left its addresses under the handle: they are taken up again, so repeating never leaks.
+    /// </summary>
+    private async ValueTask<IReadOnlyList<IpAddress>> AllocateAsync(CniRequest request, PodIdentity pod, string handle, UndoList undo, CancellationToken stop)
+    {
+        IpamConfig ipam = request.Config.Ipam;
+        IReadOnlyList<IpAddress> held = await services.Addresses.AddressesOfHandleAsync(handle, stop);
+        bool wanted = request.WantedAddress is { } address ? held is [var only] && only == address
+            : held.Count(a => a.IsIPv4) == (ipam.AssignIPv4 ? 1 : 0) && held.Count(a => a.IsIPv6) == (ipam.AssignIPv6 ? 1 : 0);
+        if (held.Count > 0 && wanted)
+        {
+            return held;
+        }
+
+        if (held.Count > 0)
+        {
+            await services.Addresses.ReleaseByHandleAsync(handle, stop);
+        }
+
+        // Registered before the step: an allocation that was cut off may have written its block.
+        undo.Add($"addresses of {handle}", async limit => await services.Addresses.ReleaseByHandleAsync(handle, limit));
+        Allocation allocation = await services.Addresses.AllocateAsync(
+            new AllocationRequest
+            {
+                HandleId = handle,
+                Node = pod.Node,
+                IPv4 = request.WantedAddress is { } one ? one.IsIPv4 : ipam.AssignIPv4,
+                IPv6 = request.WantedAddress is { } other ? other.IsIPv6 : ipam.AssignIPv6,
+                Addresses = request.WantedAddress is { } particular ? [particular] : [],
+                IPv4Pools = ipam.IPv4Pools,
+                IPv6Pools = ipam.IPv6Pools,
+                Attributes = Handles.Attributes(pod, services.Time.GetUtcNow()),
+            },
+            stop);
+        IReadOnlyList<IpAddress> addresses = [.. allocation.Addresses.Select(a => a.Address)];
+        return addresses.Count > 0 ? addresses : throw new CniException(CniErrorCode.NoAddress, "IPAM returned no IP addresses: assign_ipv4 and assign_ipv6 are both off");
+    }
+
+    private WorkloadEndpoint NewEndpoint(
+        CniRequest request, PodIdentity pod, ResourceKey key, string endpointName, IReadOnlyList<IpAddress> addresses, MacAddress mac)
+    {
+        ObjectMeta metadata = _endpoints.NewMetadata(key.Name, pod.Namespace);
+        metadata.Labels = new Dictionary<string, string>(request.Config.Labels)
+        {
+            [EndpointLabels.Namespace] = pod.Namespace,
+            [EndpointLabels.Orchestrator] = pod.Orchestrator,
+        };
+        return new WorkloadEndpoint
+        {
+            Metadata = metadata,
+            Spec = new WorkloadEndpointSpec
+            {
+                Orchestrator = pod.Orchestrator,
+                Node = pod.Node,
+                ContainerID = pod.ContainerId,
+                Pod = pod.IsKubernetes ? pod.Pod : null,
+                Endpoint = endpointName,
+                IpNetworks = [.. addresses.Select(a => a.ToPrefix().ToString())],
+                Profiles = [request.Config.KubernetesPolicy ? $"kns.{pod.Namespace}" : request.Config.Name],
+                InterfaceName = pod.HostInterface,
+                Mac = mac.ToString(),
+            },
+        };
+    }
+
+    private static CniResult Result(PodInterface plan, MacAddress mac, int mtu, NetworkConfig config) => new()
+    {
+        Interfaces = [new ResultInterface(plan.HostName), new ResultInterface(plan.Name, mac.ToString(), mtu, plan.NetnsPath)],
+        Addresses = [.. plan.Addresses.Select(a => new ResultAddress(1, new InterfaceAddress(a, a.BitLength)))],
+        Routes = [.. plan.Routes.Select(r => new ResultRoute(r.Destination, r.Gateway))],
+        Dns = config.Dns,
+    };
+
+    /// <summary>Null when the pod's interface is not (or no longer) what the endpoint says, so that it must be made anew.</summary>
+    private async ValueTask<PodInterfaceState?> IsInPlaceAsync(CniRequest request, PodIdentity pod, WorkloadEndpoint existing, CancellationToken stop)
+    {
+        IReadOnlyList<IpAddress> addresses = AddressesOf(existing);
+        PodInterface plan = Plan(request, pod, addresses, services.DefaultMtu) with { Name = existing.Spec.Endpoint ?? request.InterfaceName };
+        PodInterfaceState? state = addresses.Count == 0 ? null : await services.Network.ReadAsync(plan, stop);
+        return state is not null && state.DifferencesFrom(plan).Count == 0 && state.Mac.ToString() == existing.Spec.Mac ? state : null;
+    }
+
+    /// <summary>The same container again, perhaps for another network: that network's profile is added, addresses and interface stay.</summary>
+    private async ValueTask<CniResult> AgainAsync(CniRequest request, PodIdentity pod, KeyValue found, PodInterfaceState state, CancellationToken stop)
+    {
+        WorkloadEndpoint endpoint = found.As<WorkloadEndpoint>();
+        string endpointName = endpoint.Spec.Endpoint ?? request.InterfaceName;
+        Revision revision = found.Revision;
+        if (!request.Config.KubernetesPolicy && endpoint.Spec.Profiles?.Contains(request.Config.Name) != true)
+        {
+            await _endpoints.EnsureProfileAsync(request.Config.Name, pod.IsKubernetes, stop);
+            endpoint.Spec.Profiles = [.. endpoint.Spec.Profiles ?? [], request.Config.Name];
+            revision = await _endpoints.WriteAsync((ResourceKey)found.Key, endpoint, found, stop);
+        }
+
+        await services.PolicyWait.WaitAsync(pod.EndpointId(endpointName), revision, stop);
+        PodInterface plan = Plan(request, pod, AddressesOf(endpoint), services.DefaultMtu) with { Name = endpointName };
+        return Result(plan, state.Mac, state.Mtu, request.Config).After(request.Config.PreviousResult);
+    }
+
+    private async ValueTask RemoveInterfaceAsync(PodInterface plan, CancellationToken stop)
+    {
+        await services.Network.RemoveFromPodAsync(plan.NetnsPath, plan.Name, stop);
+        await services.Network.RemoveFromHostAsync(plan.HostName, stop);
+    }
+
+    /// <summary>Only if it is still what this call wrote.</summary>
+    private async ValueTask RestoreEndpointAsync(ResourceKey key, KeyValue? before, Revision written, CancellationToken stop)
+    {
+        if (before is null)
+        {
+            await services.Datastore.DeleteAsync(key, written, stop);
+        }
+        else
+        {
+            await services.Datastore.UpdateAsync(key, before.Value, written, stop);
+        }
+    }
+
+    private static IReadOnlyList<IpAddress> AddressesOf(WorkloadEndpoint endpoint) =>
+        [.. (endpoint.Spec.IpNetworks ?? []).Select(n => IpPrefix.TryParseNet(n, out IpPrefix p) ? p.Address : default).Where(a => a.BitLength > 0)];
+}
