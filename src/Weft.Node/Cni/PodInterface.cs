@@ -33,6 +33,9 @@ internal sealed record PodInterface
 
     public bool AllowIpForwarding { get; init; }
 
+    /// <summary>Of the host's route to the pod: Felix' number, so that an agent finds the route right and keeps it.</summary>
+    public const byte RouteProtocol = 80;
+
     public bool HasIPv4 => Addresses.Any(a => a.IsIPv4);
 
     public bool HasIPv6 => Addresses.Any(a => a.IsIPv6);
@@ -54,28 +57,28 @@ internal sealed record PodInterface
         }
     }
 
-    /// <summary>Written on the host side, below /proc/sys/net. Those that are not required may be missing in a kernel: they only speed things up.</summary>
+    /// <summary>Written on the host side, below /proc/sys. Those that are not required may be missing in a kernel: they only speed things up.</summary>
     public IEnumerable<(string Path, string Value, bool Required)> HostSysctls
     {
         get
         {
             if (HasIPv4)
             {
-                yield return ($"ipv4/conf/{HostName}/route_localnet", "1", true); // Services on the host's loopback stay reachable after DNAT.
-                yield return ($"ipv4/neigh/{HostName}/proxy_delay", "0", false); // The first ARP answer would wait up to 0.8 s.
-                yield return ($"ipv4/conf/{HostName}/proxy_arp", "1", true);
-                yield return ($"ipv4/conf/{HostName}/forwarding", "1", true);
+                yield return ($"net/ipv4/conf/{HostName}/route_localnet", "1", true); // Services on the host's loopback stay reachable after DNAT.
+                yield return ($"net/ipv4/neigh/{HostName}/proxy_delay", "0", false); // The first ARP answer would wait up to 0.8 s.
+                yield return ($"net/ipv4/conf/{HostName}/proxy_arp", "1", true);
+                yield return ($"net/ipv4/conf/{HostName}/forwarding", "1", true);
             }
 
             if (HasIPv6)
             {
-                yield return ($"ipv6/conf/{HostName}/accept_dad", "0", true); // All host sides share one link-local address, each alone on its link.
-                yield return ($"ipv6/conf/{HostName}/disable_ipv6", "0", true);
-                yield return ($"ipv6/conf/{HostName}/proxy_ndp", "1", true);
-                yield return ($"ipv6/conf/{HostName}/forwarding", "1", true);
+                yield return ($"net/ipv6/conf/{HostName}/accept_dad", "0", true); // All host sides share one link-local address, each alone on its link.
+                yield return ($"net/ipv6/conf/{HostName}/disable_ipv6", "0", true);
+                yield return ($"net/ipv6/conf/{HostName}/proxy_ndp", "1", true);
+                yield return ($"net/ipv6/conf/{HostName}/forwarding", "1", true);
             }
 
-            yield return ($"ipv6/conf/{HostName}/accept_ra", "0", false); // A pod must not route the host.
+            yield return ($"net/ipv6/conf/{HostName}/accept_ra", "0", false); // A pod must not route the host.
         }
     }
 
@@ -86,10 +89,10 @@ internal sealed record PodInterface
         {
             if (HasIPv6)
             {
-                yield return ("ipv6/conf/all/disable_ipv6", "0", true);
-                yield return ("ipv6/conf/default/disable_ipv6", "0", true);
-                yield return ("ipv6/conf/lo/disable_ipv6", "0", true);
-                yield return ($"ipv6/conf/{Name}/accept_dad", "0", true); // The address is this pod's alone; a second of waiting would be for nothing.
+                yield return ("net/ipv6/conf/all/disable_ipv6", "0", true);
+                yield return ("net/ipv6/conf/default/disable_ipv6", "0", true);
+                yield return ("net/ipv6/conf/lo/disable_ipv6", "0", true);
+                yield return ($"net/ipv6/conf/{Name}/accept_dad", "0", true); // The address is this pod's alone; a second of waiting would be for nothing.
             }
         }
     }
@@ -102,12 +105,12 @@ internal sealed record PodInterface
             string value = AllowIpForwarding ? "1" : "0";
             if (HasIPv4)
             {
-                yield return ("ipv4/ip_forward", value, true);
+                yield return ("net/ipv4/ip_forward", value, true);
             }
 
             if (HasIPv6)
             {
-                yield return ("ipv6/conf/all/forwarding", value, true);
+                yield return ("net/ipv6/conf/all/forwarding", value, true);
             }
         }
     }

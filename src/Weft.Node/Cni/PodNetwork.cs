@@ -1,0 +1,265 @@
+using Microsoft.Extensions.Logging;
+using Weft.Linux;
+using Weft.Linux.Namespaces;
+using Weft.Linux.Netlink;
+using Weft.Linux.Processes;
+using Weft.Primitives.Net;
+
+namespace Weft.Node.Cni;
+
+/// <summary>
+/// <see cref="IPodNetwork"/> on the kernel. Every call has threads of its own: netlink blocks (deleting a veth pair waits for RCU), and entering a
+/// namespace needs a throw-away thread anyway. The host's side is the namespace of this process.
+/// </summary>
+internal sealed class PodNetwork(ILogger logger) : IPodNetwork
+{
+    /// <summary>RTPROT_BOOT: what "ip route add" writes, and Calico's plugin.</summary>
+    private const byte BootProtocol = 3;
+
+    // Not abandoned when the call's time is over: the undo that follows must find everything made.
+    public ValueTask<(MacAddress Mac, int Mtu)> CreateAsync(PodInterface plan, CancellationToken stop) => OnOwnThread(() => Create(plan), CancellationToken.None);
+
+    public ValueTask RemoveFromPodAsync(string netnsPath, string name, CancellationToken stop) => OnOwnThread(() => RemoveFromPod(netnsPath, name), stop);
+
+    public ValueTask RemoveFromHostAsync(string hostName, CancellationToken stop) => OnOwnThread(() => RemoveFromHost(hostName), stop);
+
+    public ValueTask<PodInterfaceState?> ReadAsync(PodInterface plan, CancellationToken stop) => OnOwnThread(() => Read(plan), stop);
+
+    private (MacAddress Mac, int Mtu) Create(PodInterface plan)
+    {
+        using NetNamespace pod = OpenPod(plan.NetnsPath);
+        using RouteSocket host = RouteSocket.Open();
+        RemoveFromHost(host, plan.HostName);
+        try
+        {
+            // The pod's side is born where it belongs: moving it there later would wait for RCU under the lock of all rtnetlink.
+            host.Links.CreateVeth(
+                new VethEnd(plan.HostName) { Mac = MacAddress.HostVeth, Mtu = plan.Mtu ?? 0 },
+                new VethEnd(plan.Name) { Mtu = plan.Mtu ?? 0, Namespace = pod }).ThrowIfFailed($"create veth {plan.HostName} with peer {plan.Name} in {plan.NetnsPath}");
+            LinkInfo hostSide = host.Links.Find(plan.HostName) ?? throw new KernelException($"find {plan.HostName}", Errno.ENODEV);
+            WriteSysctls(plan.HostSysctls);
+            host.Links.SetUp(hostSide.Index).ThrowIfFailed($"set {plan.HostName} up");
+            if (plan.HasIPv6)
+            {
+                // The kernel makes this address itself unless net.ipv6.conf.default.addr_gen_mode says otherwise.
+                host.Addresses.Replace(hostSide.Index, new InterfaceAddress(PodInterface.GatewayIPv6, 64), AddressOptions.NoDuplicateDetection)
+                    .ThrowIfFailed($"add address {PodInterface.GatewayIPv6}/64 to {plan.HostName}");
+            }
+
+            LinkInfo podSide = pod.Run(() => SetUpInside(plan));
+            foreach (IpAddress address in plan.Addresses)
+            {
+                host.Neighbors.Replace(hostSide.Index, address, podSide.Mac).ThrowIfFailed($"add neighbour {address} to {plan.HostName}");
+                AddHostRoute(host, hostSide, address);
+            }
+
+            return (podSide.Mac, podSide.Mtu);
+        }
+        catch (KernelException e)
+        {
+            RemoveFromHost(host, plan.HostName);
+            throw new CniException(CniErrorCode.Failed, e.Message);
+        }
+    }
+
+    /// <summary>Runs inside the pod's namespace.</summary>
+    private LinkInfo SetUpInside(PodInterface plan)
+    {
+        using RouteSocket pod = RouteSocket.Open();
+        LinkInfo link = pod.Links.Find(plan.Name) ?? throw new KernelException($"find {plan.Name} in {plan.NetnsPath}", Errno.ENODEV);
+        WriteSysctls(plan.PodSysctlsBeforeUp);
+        if (pod.Links.Find("lo") is { IsUp: false } loopback)
+        {
+            pod.Links.SetUp(loopback.Index).ThrowIfFailed($"set lo up in {plan.NetnsPath}");
+        }
+
+        pod.Links.SetUp(link.Index).ThrowIfFailed($"set {plan.Name} up in {plan.NetnsPath}");
+        foreach (IpAddress address in plan.Addresses)
+        {
+            pod.Addresses.Replace(link.Index, new InterfaceAddress(address, address.BitLength), AddressOptions.NoDuplicateDetection)
+                .ThrowIfFailed($"add address {address.ToPrefix()} to {plan.Name}");
+        }
+
+        foreach ((IpPrefix destination, IpAddress gateway) in plan.Routes)
+        {
+            // Known from the start: no first packet waits for an answer, and none depends on the host having a route that lets proxy ARP answer.
+            pod.Neighbors.Replace(link.Index, gateway, MacAddress.HostVeth).ThrowIfFailed($"add neighbour {gateway} to {plan.Name}");
+            if (gateway.IsIPv4)
+            {
+                pod.Routes.Replace(new RouteInfo { Destination = gateway.ToPrefix(), Scope = RouteScope.Link, Protocol = BootProtocol, Hop = new RouteHop(default, link.Index) })
+                    .ThrowIfFailed($"add route {gateway} dev {plan.Name}");
+            }
+
+            pod.Routes.Replace(new RouteInfo { Destination = destination, Protocol = BootProtocol, Hop = new RouteHop(gateway, link.Index) })
+                .ThrowIfFailed($"add route {destination} via {gateway} dev {plan.Name}");
+        }
+
+        WriteSysctls(plan.PodSysctlsAfterUp);
+        return link;
+    }
+
+    /// <summary>An address that already leads elsewhere belongs to somebody: taking it over would cut that one off.</summary>
+    private static void AddHostRoute(RouteSocket host, LinkInfo hostSide, IpAddress address)
+    {
+        RouteInfo route = new()
+        {
+            Destination = address.ToPrefix(),
+            Scope = address.IsIPv4 ? RouteScope.Link : RouteScope.Universe,
+            Protocol = PodInterface.RouteProtocol,
+            Hop = new RouteHop(default, hostSide.Index),
+        };
+        NetlinkResult result = host.Routes.Add(route);
+        if (result.Errno != Errno.EEXIST)
+        {
+            result.ThrowIfFailed($"add route {route.Destination} dev {hostSide.Name}");
+            return;
+        }
+
+        RouteInfo conflict = host.Routes.List(new RouteFilter(address.Family)).FirstOrDefault(r => r.Destination == route.Destination);
+        if (conflict.Hop.LinkIndex == hostSide.Index)
+        {
+            return;
+        }
+
+        // A route of ours over a link that is going away, or one that BGP left from the time before the address came here, gives way.
+        LinkInfo? other = conflict.Hop.LinkIndex == 0 ? null : host.Links.Find(conflict.Hop.LinkIndex);
+        if (other is null || conflict.Hop.Gateway.BitLength > 0)
+        {
+            host.Routes.Replace(route).ThrowIfFailed($"replace route {route.Destination} dev {hostSide.Name}");
+            return;
+        }
+
+        throw new CniException(CniErrorCode.Failed, $"add route {route.Destination} dev {hostSide.Name}: the host already has it over {other.Name}");
+    }
+
+    private void RemoveFromPod(string netnsPath, string name)
+    {
+        using NetNamespace? pod = NetNamespace.TryOpen(netnsPath, out Errno errno);
+        if (pod is null)
+        {
+            if (errno is Errno.ENOENT or Errno.ENOTDIR or Errno.EINVAL or Errno.EACCES or Errno.ESRCH)
+            {
+                return; // The namespace has gone, and the interface with it.
+            }
+
+            throw new CniException(CniErrorCode.Failed, $"open network namespace {netnsPath}: {errno.Describe()}");
+        }
+
+        using NetNamespace own = NetNamespace.OpenCurrent();
+        if (pod.IsSame(own))
+        {
+            return; // Never delete an interface of the host on behalf of a pod.
+        }
+
+        using RouteSocket socket = RouteSocket.Open(pod);
+        Delete(socket, name, $"{name} in {netnsPath}");
+    }
+
+    private void RemoveFromHost(string hostName)
+    {
+        using RouteSocket host = RouteSocket.Open();
+        RemoveFromHost(host, hostName);
+    }
+
+    private static void RemoveFromHost(RouteSocket host, string hostName) => Delete(host, hostName, hostName);
+
+    private static void Delete(RouteSocket socket, string name, string what)
+    {
+        if (socket.Links.Find(name) is not { } link)
+        {
+            return;
+        }
+
+        NetlinkResult result = socket.Links.Delete(link.Index);
+        if (!result.IsSuccess && result.Errno != Errno.ENODEV)
+        {
+            throw new CniException(CniErrorCode.Failed, $"delete link {what}: {result}");
+        }
+    }
+
+    private static PodInterfaceState? Read(PodInterface plan)
+    {
+        using NetNamespace? pod = NetNamespace.TryOpen(plan.NetnsPath, out _);
+        if (pod is null)
+        {
+            return null;
+        }
+
+        using RouteSocket inside = RouteSocket.Open(pod);
+        if (inside.Links.Find(plan.Name) is not { } link)
+        {
+            return null;
+        }
+
+        using RouteSocket host = RouteSocket.Open();
+        LinkInfo? hostSide = host.Links.Find(plan.HostName) is { } found && link.ParentIndex == found.Index && found.ParentIndex == link.Index ? found : null;
+        return new PodInterfaceState(
+            link.Mac,
+            link.Mtu,
+            link.IsUp,
+            [.. inside.Addresses.List(linkIndex: link.Index).Where(a => !a.Address.Address.IsLinkLocal).Select(a => a.Address)],
+            [.. Routes(IpFamily.IPv4), .. Routes(IpFamily.IPv6)],
+            hostSide?.Mac,
+            hostSide?.IsUp == true);
+
+        IEnumerable<(IpPrefix, IpAddress?)> Routes(IpFamily family) => inside.Routes.List(new RouteFilter(family))
+            .Where(r => r.Hop.LinkIndex == link.Index)
+            .Select(r => (r.Destination, r.Hop.Gateway.BitLength > 0 ? r.Hop.Gateway : (IpAddress?)null));
+    }
+
+    private static NetNamespace OpenPod(string path)
+    {
+        NetNamespace pod = NetNamespace.TryOpen(path, out Errno errno) ?? throw new CniException(
+            errno == Errno.ENOENT ? CniErrorCode.UnknownContainer : CniErrorCode.InvalidNetns, $"open network namespace {path}: {errno.Describe()}");
+        using NetNamespace own = NetNamespace.OpenCurrent();
+        if (pod.IsSame(own))
+        {
+            pod.Dispose();
+            throw new CniException(CniErrorCode.InvalidNetns, $"{path} is the network namespace of the host itself");
+        }
+
+        return pod;
+    }
+
+    private void WriteSysctls(IEnumerable<(string Path, string Value, bool Required)> sysctls)
+    {
+        foreach ((string path, string value, bool required) in sysctls)
+        {
+            Errno errno = Sysctl.TryWrite(path, value);
+            if (errno == Errno.EROFS && Sysctl.TryRead(path, out string present) == Errno.None && present == value)
+            {
+                continue; // /proc/sys is read-only here, and somebody has set it already.
+            }
+
+            if (errno != Errno.None && required)
+            {
+                throw new KernelException($"write \"{value}\" to /proc/sys/{path}", errno);
+            }
+
+            if (errno != Errno.None)
+            {
+                Log.SysctlNotWritten(logger, path, value, errno.Describe());
+            }
+        }
+    }
+
+    private static async ValueTask<T> OnOwnThread<T>(Func<T> work, CancellationToken stop)
+    {
+        try
+        {
+            return await Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).WaitAsync(stop);
+        }
+        catch (KernelException e)
+        {
+            throw new CniException(CniErrorCode.Failed, e.Message);
+        }
+    }
+
+    private static async ValueTask OnOwnThread(Action work, CancellationToken stop) => await OnOwnThread(
+        () =>
+        {
+            work();
+            return true;
+        },
+        stop);
+}
