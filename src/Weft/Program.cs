@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Weft.Hosting;
+using Weft.Node.Cni;
 
 namespace Weft;
 
@@ -15,8 +16,12 @@ internal static class Program
             Environment.GetEnvironmentVariable("CNI_COMMAND"),
             RoleTable.Roles.Keys.ToHashSet(),
             RoleTable.Commands.Keys.ToHashSet());
-        return (int)await RunAsync(choice, arguments);
+        return choice.Invocation == Invocation.Cni ? await RunCniAsync() : (int)await RunAsync(choice, arguments);
     }
+
+    /// <summary>Nothing of the console, the settings or the signals is touched: standard output belongs to the CNI result alone.</summary>
+    private static Task<int> RunCniAsync() => CniMain.RunAsync(
+        Environment.GetEnvironmentVariables(), Console.OpenStandardInput(), Console.OpenStandardOutput(), Console.OpenStandardError(), CancellationToken.None);
 
     public static string Version => typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 

@@ -1,0 +1,159 @@
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging.Abstractions;
+using Weft.Datastore;
+using Weft.Ipam;
+using Weft.Model.Ipam;
+using Weft.Model.Keys;
+using Weft.Model.Resources;
+using Weft.Node.Cni;
+using Weft.Policy.Output;
+using Weft.Primitives.Net;
+
+namespace Weft.Node.Tests.Cni;
+
+/// <summary>A node without kernel and datastore server: what the verbs leave behind is looked at, not which calls they made.</summary>
+internal sealed class MemoryNode : IAddressAllocator, IPodNetwork, IPolicyWait, INodeReadiness
+{
+    private readonly CniExecutor _executor;
+
+    public MemoryNode()
+    {
+        Datastore.Put(new ResourceKey(ResourceKind.ClusterInformation, "default"), new ClusterInformation { Spec = { DatastoreReady = true } });
+        Datastore.Put(new ResourceKey(ResourceKind.IPPool, "pool"), new IPPool { Spec = { Cidr = "10.1.0.0/16" } });
+        Datastore.Put(new BlockKey(IpPrefix.Parse("10.1.0.0/26")), Block);
+        Services = new CniServices
+        {
+            Datastore = Datastore, Addresses = this, Network = this, PolicyWait = this, Readiness = this, Node = "node-a",
+            Time = TimeProvider.System, Logger = NullLogger.Instance,
+        };
+        _executor = new CniExecutor(Services);
+    }
+
+    public MemoryDatastore Datastore { get; } = new();
+
+    public CniServices Services { get; }
+
+    public AllocationBlock Block { get; } = new() { Cidr = "10.1.0.0/26" };
+
+    /// <summary>Addresses by handle.</summary>
+    public Dictionary<string, List<IpAddress>> Held { get; } = [];
+
+    /// <summary>Host interface to what was made.</summary>
+    public Dictionary<string, PodInterface> Interfaces { get; } = [];
+
+    public HashSet<string> MissingNetns { get; } = [];
+
+    public bool FailInterface { get; set; }
+
+    public bool FailPolicy { get; set; }
+
+    public List<(WorkloadEndpointId Endpoint, Revision Revision)> Waited { get; } = [];
+
+    public (CniErrorCode Code, string Reason)? Trouble { get; set; }
+
+    public int MostAtOnce { get; private set; }
+
+    private int _next = 1;
+    private int _creating;
+    private ulong _mac = 0x0200_0000_0000;
+
+    public IEnumerable<WorkloadEndpoint> Endpoints => Datastore.All.Select(v => v.Value).OfType<WorkloadEndpoint>();
+
+    public Task<CniOutcome> CallAsync(string verb, string containerId = "c1", string args = "", string netns = "/run/netns/c1", string interfaceName = "eth0", JsonObject? config = null)
+    {
+        Dictionary<string, string> environment = new()
+        {
+            ["CNI_COMMAND"] = verb, ["CNI_CONTAINERID"] = containerId, ["CNI_NETNS"] = netns, ["CNI_IFNAME"] = interfaceName, ["CNI_ARGS"] = args,
+        };
+        return _executor.RunAsync(CniRequest.Parse(environment, config ?? Config()), CancellationToken.None);
+    }
+
+    public static JsonObject Config(string version = "1.1.0", string name = "net1", JsonObject? more = null)
+    {
+        JsonObject config = new() { ["cniVersion"] = version, ["name"] = name, ["type"] = "weft", ["ipam"] = new JsonObject { ["type"] = "weft-ipam" } };
+        foreach ((string key, JsonNode? value) in more ?? [])
+        {
+            config[key] = value?.DeepClone();
+        }
+
+        return config;
+    }
+
+    public ValueTask<Allocation> AllocateAsync(AllocationRequest request, CancellationToken stop)
+    {
+        List<IpAddress> addresses = Held.TryGetValue(request.HandleId, out List<IpAddress>? held) ? held : Held[request.HandleId] = [];
+        int number = _next++;
+        if (request.Addresses is [var particular])
+        {
+            if (Held.Values.Any(h => h.Contains(particular)))
+            {
+                throw new IpamException($"{particular} is taken");
+            }
+
+            addresses.Add(particular);
+        }
+        else
+        {
+            addresses.AddRange(request.IPv4 ? [IpAddress.Parse($"10.1.0.{number}")] : []);
+            addresses.AddRange(request.IPv6 ? [IpAddress.Parse($"fd00::{number}")] : []);
+        }
+
+        Block.Attributes.Add(new AllocationAttribute { HandleId = request.HandleId, Secondary = new Dictionary<string, string>(request.Attributes) });
+        return ValueTask.FromResult(new Allocation(Assigned(addresses, IpFamily.IPv4), Assigned(addresses, IpFamily.IPv6)));
+    }
+
+    public ValueTask<int> ReleaseByHandleAsync(string handleId, CancellationToken stop)
+    {
+        Block.Attributes.RemoveAll(a => a.HandleId == handleId);
+        return ValueTask.FromResult(Held.Remove(handleId, out List<IpAddress>? held) ? held.Count : 0);
+    }
+
+    public ValueTask<IReadOnlyList<IpAddress>> AddressesOfHandleAsync(string handleId, CancellationToken stop) =>
+        ValueTask.FromResult<IReadOnlyList<IpAddress>>(Held.GetValueOrDefault(handleId, []));
+
+    public async ValueTask<(MacAddress Mac, int Mtu)> CreateAsync(PodInterface plan, CancellationToken stop)
+    {
+        MostAtOnce = Math.Max(MostAtOnce, ++_creating);
+        await Task.Yield();
+        _creating--;
+        if (MissingNetns.Contains(plan.NetnsPath))
+        {
+            throw new CniException(CniErrorCode.UnknownContainer, $"open network namespace {plan.NetnsPath}: No such file or directory (2)");
+        }
+
+        Interfaces[plan.HostName] = plan;
+        return FailInterface ? throw new CniException(CniErrorCode.Failed, "set eth0 up: Invalid argument (22)") : (new MacAddress(++_mac), plan.Mtu ?? 1500);
+    }
+
+    public ValueTask RemoveFromPodAsync(string netnsPath, string name, CancellationToken stop)
+    {
+        foreach (string host in Interfaces.Where(i => i.Value.NetnsPath == netnsPath && i.Value.Name == name).Select(i => i.Key).ToList())
+        {
+            Interfaces.Remove(host);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask RemoveFromHostAsync(string hostName, CancellationToken stop)
+    {
+        Interfaces.Remove(hostName);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask<PodInterfaceState?> ReadAsync(PodInterface plan, CancellationToken stop) => ValueTask.FromResult(
+        Interfaces.GetValueOrDefault(plan.HostName) is { } made && made.NetnsPath == plan.NetnsPath && made.Name == plan.Name
+            ? new PodInterfaceState(
+                new MacAddress(_mac), made.Mtu ?? 1500, IsUp: true, [.. made.Addresses.Select(a => new InterfaceAddress(a, a.BitLength))],
+                [.. made.Routes.Select(r => (r.Destination, (IpAddress?)r.Gateway))], MacAddress.HostVeth, IsHostUp: true)
+            : null);
+
+    public ValueTask WaitAsync(WorkloadEndpointId endpoint, Revision revision, CancellationToken stop)
+    {
+        Waited.Add((endpoint, revision));
+        return FailPolicy ? throw new CniException(CniErrorCode.PolicyNotProgrammed, "not in the kernel within 10 s") : ValueTask.CompletedTask;
+    }
+
+    private static AssignedAddress? Assigned(List<IpAddress> addresses, IpFamily family) =>
+        addresses.Where(a => a.Family == family).Select(a => new AssignedAddress(a, new IpPrefix(a, a.IsIPv4 ? 26 : 122), "pool")).FirstOrDefault();
+}
