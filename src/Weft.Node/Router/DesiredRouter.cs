@@ -1,0 +1,173 @@
+using System.Collections.Immutable;
+using Weft.Bgp;
+using Weft.Bgp.Policies;
+using Weft.Primitives.Net;
+
+namespace Weft.Node.Router;
+
+/// <summary>Own addresses, for NEXT_HOP of the family a session does not run over.</summary>
+internal interface IHostAddresses
+{
+    /// <summary>An own address of <paramref name="family"/> on the link that leads to <paramref name="neighbor"/>; default when there is none.</summary>
+    IpAddress Towards(IpAddress neighbor, IpFamily family);
+}
+
+/// <summary>What is written into the kernel besides what neighbours say.</summary>
+internal sealed record FibSettings
+{
+    public required bool InstallRoutes { get; init; }
+
+    public required byte Protocol { get; init; }
+
+    public required uint MetricIPv4 { get; init; }
+
+    public required uint MetricIPv6 { get; init; }
+
+    public required KernelRules Rules { get; init; }
+
+    public required ImmutableArray<IpPrefix> Blackholes { get; init; }
+
+    public required ImmutableSortedDictionary<IpPrefix, IpAddress> HostRoutes { get; init; }
+
+    public uint Metric(IpFamily family) => family == IpFamily.IPv6 ? MetricIPv6 : MetricIPv4;
+}
+
+/// <summary>
+/// Everything the running router shall be: the settings file laid over what the datastore asks for. Pure; the reconciler compares it with what runs.
+/// </summary>
+internal sealed record DesiredRouter
+{
+    public required SpeakerOptions Speaker { get; init; }
+
+    public required ImmutableArray<ListenEndpoint> Listen { get; init; }
+
+    /// <summary>By name.</summary>
+    public required ImmutableSortedDictionary<string, PeerSettings> Peers { get; init; }
+
+    public required ImmutableSortedDictionary<IpPrefix, RouteAttributes> Originated { get; init; }
+
+    public required FibSettings Fib { get; init; }
+
+    public required WorkloadRoutes Workloads { get; init; }
+
+    public required ImmutableArray<string> Problems { get; init; }
+
+    /// <summary>Null when the router cannot run yet; <paramref name="waiting"/> says why.</summary>
+    /// <param name="settings">The settings file.</param>
+    /// <param name="derived">What the datastore asks for; null without a datastore, or before it has been read for the first time.</param>
+    /// <param name="addresses">Own addresses.</param>
+    /// <param name="waiting">What is missing.</param>
+    public static DesiredRouter? Compose(RouterSettings settings, DerivedRouting? derived, IHostAddresses addresses, out string waiting)
+    {
+        waiting = settings.UsesDatastore && derived is null ? "the datastore has not been read yet" : derived?.Waiting ?? string.Empty;
+        DerivedRouting cluster = derived ?? new DerivedRouting();
+        IpAddress? routerId = settings.RouterId ?? cluster.RouterId;
+        uint localAs = settings.LocalAs ?? cluster.LocalAs;
+        if (waiting.Length > 0 || routerId is null)
+        {
+            return null;
+        }
+
+        RoutePolicy pools = PoolsPolicy(settings, cluster);
+        Dictionary<IpAddress, string> local = [];
+        ImmutableSortedDictionary<string, PeerSettings>.Builder peers = ImmutableSortedDictionary.CreateBuilder<string, PeerSettings>(StringComparer.Ordinal);
+        List<string> problems = [.. cluster.Problems];
+        foreach (NeighborSettings neighbor in settings.Neighbors)
+        {
+            peers[neighbor.Name] = FromSettings(neighbor, localAs, pools, addresses);
+            local.TryAdd(neighbor.Address, neighbor.Name);
+        }
+
+        foreach (PeerSettings peer in cluster.Peers)
+        {
+            if (local.TryGetValue(peer.Address, out string? name))
+            {
+                problems.Add($"{peer.Name}: [neighbor:{name}] of the settings file has the same address and is used instead");
+            }
+            else
+            {
+                peers[peer.Name] = peer;
+            }
+        }
+
+        return new DesiredRouter
+        {
+            Speaker = new SpeakerOptions
+            {
+                LocalAs = localAs,
+                RouterId = routerId.Value,
+                ClusterId = settings.ClusterId ?? cluster.ClusterId ?? routerId.Value,
+                MaximumPaths = settings.MaximumPaths,
+                RestartTime = settings.RestartTime,
+            },
+            Listen = settings.Listen ?? cluster.Listen,
+            Peers = peers.ToImmutable(),
+            Originated = cluster.Originated.SetItems(settings.Networks.Select(n => KeyValuePair.Create(n, RouteAttributes.Default))),
+            Fib = new FibSettings
+            {
+                InstallRoutes = settings.InstallRoutes,
+                Protocol = settings.RouteProtocol,
+                MetricIPv4 = settings.RouteMetric ?? cluster.MetricIPv4,
+                MetricIPv6 = settings.RouteMetric ?? cluster.MetricIPv6,
+                Rules = cluster.Kernel,
+                Blackholes = cluster.Blackholes,
+                HostRoutes = cluster.HostRoutes,
+            },
+            Workloads = cluster.Workloads,
+            Problems = [.. problems],
+        };
+    }
+
+    /// <summary>The export keyword "pools": own networks, then what a node of the cluster announces.</summary>
+    private static RoutePolicy PoolsPolicy(RouterSettings settings, DerivedRouting cluster) => new()
+    {
+        Rules = settings.Networks.IsEmpty
+            ? cluster.Export.Rules
+            : [new PolicyRule { Prefixes = [.. settings.Networks.Select(PrefixMatch.Exactly)], Verdict = PolicyVerdict.Accept }, .. cluster.Export.Rules],
+        Default = PolicyVerdict.Reject,
+    };
+
+    private static PeerSettings FromSettings(NeighborSettings n, uint localAs, RoutePolicy pools, IHostAddresses addresses)
+    {
+        bool isInternal = n.RemoteAs == (n.LocalAs != 0 ? n.LocalAs : localAs);
+        return new PeerSettings
+        {
+            Name = n.Name,
+            Address = n.Address,
+            Port = n.Port,
+            Interface = n.Interface,
+            LocalAddress = n.SourceAddress,
+            RemoteAs = n.RemoteAs,
+            LocalAs = n.LocalAs,
+            Connect = n.Passive ? ConnectMode.Passive : ConnectMode.Active,
+            Families = n.Families,
+            HoldTime = n.HoldTime,
+            KeepaliveTime = n.KeepaliveTime,
+            ConnectRetryTime = n.ConnectRetryTime,
+            RouteReflectorClient = n.RouteReflectorClient,
+            NextHop = n.NextHopSelf ? NextHopMode.Self : NextHopMode.Auto,
+            LocalIPv4 = n.Families.HasFlag(AddressFamilies.IPv4) && n.Address.IsIPv6 ? addresses.Towards(n.Address, IpFamily.IPv4) : default,
+            LocalIPv6 = n.Families.HasFlag(AddressFamilies.IPv6) && (n.Address.IsIPv4 || n.Address.IsLinkLocal) ? addresses.Towards(n.Address, IpFamily.IPv6) : default,
+            AllowedLocalAs = n.AllowedLocalAs,
+            MaximumPrefixes = n.MaximumPrefixes,
+            Enabled = n.Enabled,
+            Import = Policy(n.Import, pools),
+            Export = Policy(n.Export, pools),
+            TransportOptions = new PeerTransportOptions
+            {
+                Password = n.Password,
+                TtlSecurity = n.TtlSecurity,
+                Ttl = n.Multihop > 0 ? n.Multihop : isInternal ? PeerTransportOptions.AnyDistance : 1,
+                Description = n.Description,
+            },
+        };
+    }
+
+    private static RoutePolicy? Policy(RouteFilterSetting filter, RoutePolicy pools) => filter.Kind switch
+    {
+        RouteFilterKind.All => null,
+        RouteFilterKind.None => RoutePolicy.RejectAll,
+        RouteFilterKind.Pools => pools,
+        _ => new RoutePolicy { Rules = [new PolicyRule { Prefixes = filter.Prefixes, Verdict = PolicyVerdict.Accept }], Default = PolicyVerdict.Reject },
+    };
+}

@@ -1,0 +1,39 @@
+using System.Collections.Immutable;
+using Weft.Bgp.Policies;
+using Weft.Model.Resources;
+using Weft.Primitives.Net;
+
+namespace Weft.Node.Router;
+
+/// <summary>What a node of the cluster announces, before any BGPFilter (Calico's calico_export_to_bgp_peers, in its order).</summary>
+internal static class ExportRules
+{
+    /// <param name="pools">Pools with a valid CIDR.</param>
+    /// <param name="ownBlocks">Confirmed blocks of this node.</param>
+    /// <param name="serviceRoutes">Static service routes.</param>
+    /// <param name="reflectedRanges">Service ranges that a route reflector passes on.</param>
+    /// <param name="advertisements">Communities by prefix.</param>
+    public static RoutePolicy Build(
+        IReadOnlyList<(IpPrefix Cidr, IPPoolSpec Spec)> pools,
+        IReadOnlyList<IpPrefix> ownBlocks,
+        IReadOnlyList<IpPrefix> serviceRoutes,
+        IReadOnlyList<IpPrefix> reflectedRanges,
+        IReadOnlyList<(IpPrefix Cidr, ImmutableArray<RouteEdit> Edits)> advertisements)
+    {
+        ImmutableArray<PolicyRule>.Builder rules = ImmutableArray.CreateBuilder<PolicyRule>();
+        rules.AddRange(pools.Where(p => p.Spec.DisableBGPExport == true).Select(p => Inside(p.Cidr, PolicyVerdict.Reject)));
+        rules.AddRange(advertisements.Select(a => Inside(a.Cidr, PolicyVerdict.Continue) with { Edits = a.Edits }));
+        foreach (IpPrefix block in ownBlocks)
+        {
+            rules.Add(new PolicyRule { Prefixes = [PrefixMatch.Exactly(block)], Verdict = PolicyVerdict.Accept });
+            rules.Add(Inside(block, PolicyVerdict.Reject));
+        }
+
+        rules.AddRange(serviceRoutes.Select(p => Inside(p, PolicyVerdict.Accept)));
+        rules.AddRange(reflectedRanges.Select(p => Inside(p, PolicyVerdict.Accept)));
+        rules.AddRange(pools.Where(p => p.Spec.DisableBGPExport != true).Select(p => Inside(p.Cidr, PolicyVerdict.Accept)));
+        return new RoutePolicy { Rules = rules.ToImmutable(), Default = PolicyVerdict.Reject };
+    }
+
+    private static PolicyRule Inside(IpPrefix prefix, PolicyVerdict verdict) => new() { Prefixes = [PrefixMatch.Inside(prefix)], Verdict = verdict };
+}

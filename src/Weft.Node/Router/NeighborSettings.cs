@@ -1,0 +1,265 @@
+using System.Collections.Immutable;
+using Weft.Bgp;
+using Weft.Hosting.Configuration;
+using Weft.Primitives.Net;
+
+namespace Weft.Node.Router;
+
+/// <summary>One [neighbor:NAME] section, checked. Immutable.</summary>
+internal sealed record NeighborSettings
+{
+    private const string Section = "neighbor:*";
+
+    public static readonly Setting<IpAddress?> AddressSetting = Setting.Address(Section, "address", "", "Address of the neighbour.");
+
+    public static readonly Setting<string> InterfaceSetting = Setting.Text(Section, "interface", "",
+        "Link of the neighbour; needed for a link-local address.", "interface name");
+
+    public static readonly Setting<long> PortSetting = Setting.Integer(Section, "port", ListenEndpoint.BgpPort, 1, 65535, "TCP port we connect to.");
+
+    public static readonly Setting<uint> RemoteAsSetting = RouterSettings.AsSetting(Section, "remote-as", "Autonomous system the neighbour must announce.");
+
+    public static readonly Setting<uint> LocalAsSetting = RouterSettings.AsSetting(Section, "local-as", "Our autonomous system towards this neighbour; [router] local-as when not set.");
+
+    public static readonly Setting<string> DescriptionSetting = Setting.Text(Section, "description", "", "Shown by \"weft router show neighbors\".");
+
+    public static readonly Setting<string> PasswordSetting = Setting.Text(Section, "password", "",
+        "TCP MD5 password (RFC 2385), 1 to 80 bytes. Prefer password-file: a settings file is read by more people than a key.");
+
+    public static readonly Setting<string> PasswordFileSetting = Setting.Text(Section, "password-file", "",
+        "File that holds the TCP MD5 password; only its owner may read it.", "path");
+
+    public static readonly Setting<bool> PassiveSetting = Setting.Switch(Section, "passive", false, "Wait for the neighbour to connect.");
+
+    public static readonly Setting<bool> EnabledSetting = Setting.Switch(Section, "enabled", true, "No: configured, but kept down.");
+
+    public static readonly Setting<IpAddress?> SourceAddressSetting = Setting.Address(Section, "source-address", "",
+        "Source address of the connection; the kernel chooses when not set.");
+
+    public static readonly Setting<long> TtlSecuritySetting = Setting.Integer(Section, "ttl-security", 0, 0, 255,
+        "Accept packets only from at most this many hops away (RFC 5082); 0: off.");
+
+    public static readonly Setting<long> MultihopSetting = Setting.Integer(Section, "multihop", 0, 0, 255,
+        "TTL for an external neighbour that is not directly connected; 0: directly connected (TTL 1).");
+
+    public static readonly Setting<bool> NextHopSelfSetting = Setting.Switch(Section, "next-hop-self", false, "Announce every route with our own address as next hop.");
+
+    public static readonly Setting<bool> RouteReflectorClientSetting = Setting.Switch(Section, "route-reflector-client", false,
+        "Internal neighbours only: reflect routes to and from it (RFC 4456).");
+
+    public static readonly Setting<RouteFilterSetting> ImportSetting = Setting.Custom<RouteFilterSetting>(
+        Section, "import", "all", RouteFilterSetting.Form, RouteFilterSetting.TryParse, "Routes accepted from the neighbour. 10.0.0.0/8+ means inside, {16,24} bounds the length.");
+
+    public static readonly Setting<RouteFilterSetting> ExportSetting = Setting.Custom<RouteFilterSetting>(
+        Section, "export", "all", RouteFilterSetting.Form, RouteFilterSetting.TryParse,
+        "Routes announced to the neighbour. \"pools\" (the default with a datastore): [router] networks, own blocks and exportable IP pools.");
+
+    public static readonly Setting<IReadOnlyList<string>> FamiliesSetting = Setting.List(
+        Section, "families", "", "ipv4, ipv6", (string text, out string value, out string reason) =>
+        {
+            value = text.ToLowerInvariant();
+            reason = "expected ipv4 or ipv6";
+            return value is "ipv4" or "ipv6";
+        },
+        "Address families offered; the family of the address when not set.");
+
+    public static readonly Setting<TimeSpan> HoldTimeSetting = Setting.Duration(Section, "hold-time", "", TimeSpan.Zero, TimeSpan.FromSeconds(65535),
+        "Overrides [router] hold-time.");
+
+    public static readonly Setting<TimeSpan> KeepaliveSetting = Setting.Duration(Section, "keepalive", "", TimeSpan.Zero, TimeSpan.FromSeconds(21845),
+        "Overrides [router] keepalive.");
+
+    public static readonly Setting<TimeSpan> ConnectRetrySetting = Setting.Duration(Section, "connect-retry", "", TimeSpan.FromSeconds(1), TimeSpan.FromHours(1),
+        "Overrides [router] connect-retry.");
+
+    public static readonly Setting<long> MaximumPrefixSetting = Setting.Integer(Section, "maximum-prefix", 0, 0, 100_000_000,
+        "Prefixes per family after which the session is closed (Cease/1); 0: no limit.");
+
+    public static readonly Setting<long> AllowLocalAsSetting = Setting.Integer(Section, "allow-local-as", 0, 0, 10,
+        "How often our own AS may stand in a received path.");
+
+    public static readonly IReadOnlyList<ISetting> All =
+    [
+        AddressSetting, InterfaceSetting, PortSetting, RemoteAsSetting, LocalAsSetting, DescriptionSetting, PasswordSetting, PasswordFileSetting, PassiveSetting,
+        EnabledSetting, SourceAddressSetting, TtlSecuritySetting, MultihopSetting, NextHopSelfSetting, RouteReflectorClientSetting, ImportSetting, ExportSetting,
+        FamiliesSetting, HoldTimeSetting, KeepaliveSetting, ConnectRetrySetting, MaximumPrefixSetting, AllowLocalAsSetting,
+    ];
+
+    public required string Name { get; init; }
+
+    public IpAddress Address { get; init; }
+
+    public string? Interface { get; init; }
+
+    public int Port { get; init; } = ListenEndpoint.BgpPort;
+
+    public uint RemoteAs { get; init; }
+
+    /// <summary>0: that of the router.</summary>
+    public uint LocalAs { get; init; }
+
+    public string Description { get; init; } = string.Empty;
+
+    public Secret? Password { get; init; }
+
+    public bool Passive { get; init; }
+
+    public bool Enabled { get; init; } = true;
+
+    public IpAddress SourceAddress { get; init; }
+
+    /// <summary>0: off.</summary>
+    public int TtlSecurity { get; init; }
+
+    /// <summary>0: directly connected.</summary>
+    public int Multihop { get; init; }
+
+    public bool NextHopSelf { get; init; }
+
+    public bool RouteReflectorClient { get; init; }
+
+    public RouteFilterSetting Import { get; init; } = RouteFilterSetting.All;
+
+    public RouteFilterSetting Export { get; init; } = RouteFilterSetting.All;
+
+    public AddressFamilies Families { get; init; }
+
+    public TimeSpan HoldTime { get; init; }
+
+    public TimeSpan KeepaliveTime { get; init; }
+
+    public TimeSpan ConnectRetryTime { get; init; }
+
+    public int MaximumPrefixes { get; init; }
+
+    public int AllowedLocalAs { get; init; }
+
+    /// <summary>All sections, in the order of their names.</summary>
+    public static ImmutableArray<NeighborSettings> ReadAll(SettingsReader reader, RouterSettings router)
+    {
+        ImmutableArray<NeighborSettings>.Builder neighbors = ImmutableArray.CreateBuilder<NeighborSettings>();
+        Dictionary<(IpAddress, string?, IpAddress), string> seen = [];
+        foreach (string name in reader.Instances("neighbor"))
+        {
+            NeighborSettings neighbor = Read(reader, name, router);
+            if (!seen.TryAdd((neighbor.Address, neighbor.Interface, neighbor.SourceAddress), name) && neighbor.Address.Family != IpFamily.None)
+            {
+                reader.Report(AddressSetting, $"{neighbor.Address} is the address of [neighbor:{seen[(neighbor.Address, neighbor.Interface, neighbor.SourceAddress)]}] too", name);
+            }
+
+            neighbors.Add(neighbor);
+        }
+
+        return neighbors.ToImmutable();
+    }
+
+    private static NeighborSettings Read(SettingsReader reader, string name, RouterSettings router)
+    {
+        IpAddress address = reader.Require(AddressSetting, name) ?? default;
+        string link = reader.Get(InterfaceSetting, name);
+        NeighborSettings neighbor = new()
+        {
+            Name = name,
+            Address = address,
+            Interface = link.Length > 0 ? link : null,
+            Port = (int)reader.Get(PortSetting, name),
+            RemoteAs = reader.Require(RemoteAsSetting, name),
+            LocalAs = reader.IsSet(LocalAsSetting, name) ? reader.Get(LocalAsSetting, name) : 0,
+            Description = reader.Get(DescriptionSetting, name),
+            Password = ReadPassword(reader, name),
+            Passive = reader.Get(PassiveSetting, name),
+            Enabled = reader.Get(EnabledSetting, name),
+            SourceAddress = reader.Get(SourceAddressSetting, name) ?? default,
+            TtlSecurity = (int)reader.Get(TtlSecuritySetting, name),
+            Multihop = (int)reader.Get(MultihopSetting, name),
+            NextHopSelf = reader.Get(NextHopSelfSetting, name),
+            RouteReflectorClient = reader.Get(RouteReflectorClientSetting, name),
+            Import = reader.Get(ImportSetting, name),
+            Export = reader.IsSet(ExportSetting, name) || !router.UsesDatastore ? reader.Get(ExportSetting, name) : RouteFilterSetting.Pools,
+            Families = ReadFamilies(reader, name, address),
+            HoldTime = reader.IsSet(HoldTimeSetting, name) ? reader.Get(HoldTimeSetting, name) : router.HoldTime,
+            KeepaliveTime = reader.IsSet(KeepaliveSetting, name) ? reader.Get(KeepaliveSetting, name) : router.KeepaliveTime,
+            ConnectRetryTime = reader.IsSet(ConnectRetrySetting, name) ? reader.Get(ConnectRetrySetting, name) : router.ConnectRetryTime,
+            MaximumPrefixes = (int)reader.Get(MaximumPrefixSetting, name),
+            AllowedLocalAs = (int)reader.Get(AllowLocalAsSetting, name),
+        };
+        Check(reader, neighbor, router);
+        return neighbor;
+    }
+
+    private static Secret? ReadPassword(SettingsReader reader, string name)
+    {
+        bool inline = reader.IsSet(PasswordSetting, name);
+        bool file = reader.IsSet(PasswordFileSetting, name);
+        if (inline && file)
+        {
+            reader.Report(PasswordFileSetting, "password is set too; give one of them", name);
+        }
+
+        Secret? secret = null;
+        if (file && !SecretFile.TryRead(reader.Get(PasswordFileSetting, name), out secret, out string reason))
+        {
+            reader.Report(PasswordFileSetting, reason, name);
+        }
+
+        // The reason speaks of the length only: the text of a password never reaches a log.
+        if (inline && !SecretFile.TryCheck(reader.Get(PasswordSetting, name), out secret, out reason))
+        {
+            reader.Report(PasswordSetting, reason, name);
+        }
+
+        return secret;
+    }
+
+    private static AddressFamilies ReadFamilies(SettingsReader reader, string name, IpAddress address)
+    {
+        IReadOnlyList<string> words = reader.Get(FamiliesSetting, name);
+        return words.Count == 0
+            ? address.IsIPv6 ? AddressFamilies.IPv6 : AddressFamilies.IPv4
+            : (words.Contains("ipv4") ? AddressFamilies.IPv4 : 0) | (words.Contains("ipv6") ? AddressFamilies.IPv6 : 0);
+    }
+
+    /// <summary>What only shows when several keys are seen together.</summary>
+    private static void Check(SettingsReader reader, NeighborSettings n, RouterSettings router)
+    {
+        if (n.Address.IsUnspecified || n.Address.IsMulticast)
+        {
+            reader.Report(AddressSetting, $"{n.Address} cannot be the address of a neighbour", n.Name);
+        }
+
+        if (n.Address.IsIPv6 && n.Address.IsLinkLocal && n.Interface is null)
+        {
+            reader.Report(InterfaceSetting, $"missing; the link-local address {n.Address} needs it", n.Name);
+        }
+
+        if (n.Interface is { Length: > 15 })
+        {
+            reader.Report(InterfaceSetting, "an interface name has at most 15 characters", n.Name);
+        }
+
+        if (n.SourceAddress.Family != IpFamily.None && n.Address.Family != IpFamily.None && n.SourceAddress.Family != n.Address.Family)
+        {
+            reader.Report(SourceAddressSetting, $"{n.SourceAddress} is not of the family of {n.Address}", n.Name);
+        }
+
+        if (n.TtlSecurity > 0 && n.Multihop > 0)
+        {
+            reader.Report(TtlSecuritySetting, "excludes multihop: it states the distance itself", n.Name);
+        }
+
+        if (n.HoldTime > TimeSpan.Zero && n.HoldTime < TimeSpan.FromSeconds(3))
+        {
+            reader.Report(HoldTimeSetting, "expected zero or at least 3 s", n.Name);
+        }
+        else if (reader.IsSet(KeepaliveSetting, n.Name) && n.KeepaliveTime > TimeSpan.Zero && n.KeepaliveTime >= n.HoldTime)
+        {
+            reader.Report(KeepaliveSetting, "must be shorter than hold-time", n.Name);
+        }
+
+        uint localAs = n.LocalAs != 0 ? n.LocalAs : router.LocalAs ?? 0;
+        if (n.RouteReflectorClient && localAs != 0 && n.RemoteAs != 0 && localAs != n.RemoteAs)
+        {
+            reader.Report(RouteReflectorClientSetting, $"only an internal neighbour can be a client; remote-as {n.RemoteAs} is not {localAs}", n.Name);
+        }
+    }
+}
