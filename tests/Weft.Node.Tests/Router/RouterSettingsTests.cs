@@ -1,0 +1,175 @@
+using System.Collections;
+using Weft.Hosting.Configuration;
+using Weft.Node.Router;
+using Weft.Primitives.Net;
+
+namespace Weft.Node.Tests.Router;
+
+public sealed class RouterSettingsTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("weft-router-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    private (RouterSettings Settings, IReadOnlyList<string> Problems) Read(string text, bool datastore = false)
+    {
+        string path = Path.Combine(_folder, "weft.conf");
+        File.WriteAllText(path, text);
+        SettingsReader reader = SettingsReader.Load(path, new Hashtable());
+        RouterSettings settings = RouterSettings.Read(reader, datastore);
+        return (settings, reader.Problems);
+    }
+
+    private string Key(string content, UnixFileMode mode)
+    {
+        string path = Path.Combine(_folder, "bgp.key");
+        File.WriteAllText(path, content);
+        File.SetUnixFileMode(path, mode);
+        return path;
+    }
+
+    [Fact]
+    public void SwitchOfTheReadme_IsAllASwitchNeeds()
+    {
+        string key = Key("secret\n", UnixFileMode.UserRead | UnixFileMode.UserWrite);
+
+        (RouterSettings settings, IReadOnlyList<string> problems) = Read($"""
+            [router]
+            router-id = 10.255.0.1
+            local-as = 65001
+            listen = 0.0.0.0:179
+            install-routes = yes
+            networks = 10.255.0.1/32
+
+            [neighbor:node1]
+            address = 172.16.1.2
+            remote-as = 64512
+            password-file = {key}
+            import = all
+            export = all
+            """);
+
+        Assert.Empty(problems);
+        Assert.Equal(IpAddress.Parse("10.255.0.1"), settings.RouterId);
+        Assert.Equal(65001u, settings.LocalAs);
+        Assert.Equal("0.0.0.0:179", Assert.Single(settings.Listen!.Value).ToString());
+        Assert.Equal(IpPrefix.Parse("10.255.0.1/32"), Assert.Single(settings.Networks));
+        NeighborSettings node1 = Assert.Single(settings.Neighbors);
+        Assert.Equal(("node1", IpAddress.Parse("172.16.1.2"), 64512u, "secret"), (node1.Name, node1.Address, node1.RemoteAs, node1.Password!.Reveal()));
+        Assert.DoesNotContain("secret", node1.ToString().Replace("(secret)", string.Empty));
+    }
+
+    [Fact]
+    public void EveryProblem_IsReportedAtOnce_WithFileSectionAndKey()
+    {
+        (_, IReadOnlyList<string> problems) = Read("""
+            [router]
+            router-id = fd00::1
+            listen = 0.0.0.0:99999
+            networks = 10.0.0.1/8
+            hold-time = 2s
+            route-protocol = 2
+
+            [neighbor:a]
+            address = somewhere
+            remote-as = 0
+            password = one
+            password-file = /nonexistent/bgp.key
+            import = most
+
+            [neighbor:b]
+            address = fe80::1
+            remote-as = 64512
+            source-address = 10.0.0.1
+            ttl-security = 1
+            multihop = 2
+            """);
+
+        string all = string.Join('\n', problems);
+        foreach (string expected in (string[])
+        [
+            "[router] router-id", "[router] local-as", "[router] listen", "[router] networks", "[router] hold-time", "[router] route-protocol",
+            "[neighbor:a] address", "[neighbor:a] remote-as", "[neighbor:a] password-file: password is set too", "/nonexistent/bgp.key", "[neighbor:a] import",
+            "[neighbor:b] interface", "[neighbor:b] source-address", "[neighbor:b] ttl-security",
+        ])
+        {
+            Assert.Contains(expected, all);
+        }
+
+        Assert.All(problems, p => Assert.StartsWith(_folder, p));
+    }
+
+    [Theory]
+    [InlineData("", UnixFileMode.UserRead, "1 to 80 bytes")]
+    [InlineData("two\nlines\n", UnixFileMode.UserRead, "one line")]
+    [InlineData("secret", UnixFileMode.UserRead | UnixFileMode.GroupRead, "mode 440")]
+    public void PasswordFile_ThatIsWrongOrReadableByOthers_IsRefused_WithoutItsContent(string content, UnixFileMode mode, string expected)
+    {
+        string key = Key(content, mode);
+
+        (_, IReadOnlyList<string> problems) = Read($"[router]\nrouter-id=1.1.1.1\nlocal-as=1\n[neighbor:a]\naddress=10.0.0.2\nremote-as=2\npassword-file={key}\n");
+
+        string problem = Assert.Single(problems);
+        Assert.Contains(expected.Replace("440", mode.HasFlag(UnixFileMode.GroupRead) ? "440" : "400"), problem);
+        Assert.DoesNotContain("secret", problem);
+    }
+
+    [Fact]
+    public void TwoNeighboursWithOneAddress_AreReported()
+    {
+        (_, IReadOnlyList<string> problems) = Read("[router]\nrouter-id=1.1.1.1\nlocal-as=1\n[neighbor:a]\naddress=10.0.0.2\nremote-as=2\n[neighbor:b]\naddress=10.0.0.2\nremote-as=3\n");
+
+        Assert.Contains("[neighbor:a] too", Assert.Single(problems));
+    }
+
+    [Fact]
+    public void WithADatastore_RouterIdAndAsMayBeMissing_AndExportIsPools()
+    {
+        (RouterSettings settings, IReadOnlyList<string> problems) = Read("[neighbor:tor]\naddress=10.0.0.1\nremote-as=65001\n", datastore: true);
+
+        Assert.Empty(problems);
+        Assert.Null(settings.LocalAs);
+        Assert.Null(settings.RouterId);
+        Assert.Equal(RouteFilterKind.Pools, Assert.Single(settings.Neighbors).Export.Kind);
+    }
+
+    [Theory]
+    [InlineData("all", true)]
+    [InlineData("none", true)]
+    [InlineData("pools", true)]
+    [InlineData("10.0.0.0/8", true)]
+    [InlineData("10.0.0.0/8+, 2001:db8::/32{48, 64} 192.168.0.0/16{16,24}", true)]
+    [InlineData("", false)]
+    [InlineData("10.0.0.1/8", false)]
+    [InlineData("10.0.0.0/8{4,24}", false)]
+    [InlineData("10.0.0.0/8{24,16}", false)]
+    [InlineData("10.0.0.0/8{16,33}", false)]
+    [InlineData("10.0.0.0/8{16", false)]
+    [InlineData("10.0.0.0/8++", false)]
+    [InlineData("all, 10.0.0.0/8", false)]
+    public void RouteFilter_TakesKeywordsAndPrefixesWithRanges(string text, bool expected) =>
+        Assert.Equal(expected, RouteFilterSetting.TryParse(text, out _, out _));
+
+    [Fact]
+    public void RouteFilter_PlusAndRange_BoundTheLength()
+    {
+        Assert.True(RouteFilterSetting.TryParse("10.0.0.0/8, 10.0.0.0/8+, 10.0.0.0/8{16, 24}", out RouteFilterSetting filter, out _));
+
+        Assert.Equal([(8, 8), (8, 32), (16, 24)], filter.Prefixes.Select(p => (p.MinimumLength, p.MaximumLength)));
+    }
+
+    [Theory]
+    [InlineData("10.0.0.1", "10.0.0.1:179")]
+    [InlineData("10.0.0.1:1790", "10.0.0.1:1790")]
+    [InlineData("[fd00::1]:1790", "[fd00::1]:1790")]
+    [InlineData("fd00::1", "[fd00::1]:179")]
+    [InlineData("10.0.0.1:0", null)]
+    [InlineData("[10.0.0.1]:179", null)]
+    [InlineData("host:179", null)]
+    public void Endpoint_IsAddressWithOptionalPort(string text, string? expected)
+    {
+        bool ok = ListenEndpoint.TryParse(text, 179, out ListenEndpoint endpoint);
+
+        Assert.Equal(expected, ok ? endpoint.ToString() : null);
+    }
+}
