@@ -1,0 +1,19 @@
+namespace Weft.Dataplane.Drivers.IpTables;
+
+/// <summary>One table (filter, nat, mangle, raw) of one family. Setting state records it; <see cref="IReconciler.Apply"/> writes it.</summary>
+public interface IRuleTable : IReconciler
+{
+    /// <summary>
+    /// Defines or replaces a chain of ours. It is written to the kernel only while some programmed rule refers to it.
+    /// </summary>
+    void SetChain(Chain chain);
+
+    /// <summary>A chain that is still referred to drops every packet until it is defined again (in the nat table it is empty).</summary>
+    void RemoveChain(string name);
+
+    /// <summary>The rules we put at the head of one of the kernel's chains (behind foreign rules in append mode); none takes them away.</summary>
+    void SetInserts(string kernelChain, ReadOnlySpan<Rule> rules);
+
+    /// <summary>The rules we put at the end of one of the kernel's chains, whatever the mode.</summary>
+    void SetAppends(string kernelChain, ReadOnlySpan<Rule> rules);
+}

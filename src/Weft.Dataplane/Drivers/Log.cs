@@ -1,0 +1,23 @@
+using Microsoft.Extensions.Logging;
+using Weft.Primitives.Net;
+
+namespace Weft.Dataplane.Drivers;
+
+/// <summary>1600..1649 of the dataplane's range.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1600, LogLevel.Warning, "{Family} table {Table} not written: {Failure}")]
+    public static partial void TableNotWritten(ILogger logger, IpFamily family, string table, string failure);
+
+    [LoggerMessage(1601, LogLevel.Warning, "sweep of unused backend failed: {What}")]
+    public static partial void CleanupFailed(ILogger logger, string what);
+
+    [LoggerMessage(1602, LogLevel.Debug, "{Family} table {Table} written, {Bytes} bytes")]
+    public static partial void TableWritten(ILogger logger, IpFamily family, string table, int bytes);
+
+    [LoggerMessage(1603, LogLevel.Warning, "chain {Chain} of table {Table} is referred to but not defined: it drops every packet until it is")]
+    public static partial void ChainMissing(ILogger logger, string table, string chain);
+
+    [LoggerMessage(1604, LogLevel.Debug, "refused input for table {Table}:\n{Input}")]
+    public static partial void RefusedInput(ILogger logger, string table, string input);
+}
