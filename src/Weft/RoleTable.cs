@@ -1,3 +1,4 @@
+using Weft.Cluster.Store;
 using Weft.Hosting;
 using Weft.Lab;
 
@@ -8,6 +9,7 @@ internal static class RoleTable
 {
     public static readonly IReadOnlyDictionary<string, Func<IRole>> Roles = new Dictionary<string, Func<IRole>>
     {
+        ["store"] = () => new StoreRole(),
     };
 
     public static readonly IReadOnlyDictionary<string, Func<ICommand>> Commands = new Dictionary<string, Func<ICommand>>

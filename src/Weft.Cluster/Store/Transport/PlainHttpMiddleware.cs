@@ -1,0 +1,80 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Text;
+using Microsoft.AspNetCore.Connections;
+
+namespace Weft.Cluster.Store.Transport;
+
+/// <summary>
+/// Looks at the first bytes of a connection: HTTP/2 begins with a fixed preface and goes on to Kestrel; anything else gets one HTTP/1.1 answer, enough for
+/// health checks and curl.
+/// </summary>
+internal sealed class PlainHttpMiddleware(Func<bool> isHealthy, string version, TimeProvider time)
+{
+    private const int MaxHeaderBytes = 8192;
+
+    private static readonly TimeSpan HeaderTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>RFC 9113 3.4; the first line of it is enough to tell.</summary>
+    private static ReadOnlySpan<byte> Preface => "PRI * HTTP/2.0\r\n"u8;
+
+    public async Task RunAsync(ConnectionContext connection, ConnectionDelegate next)
+    {
+        // Until the first line is there nobody else watches the time.
+        using CancellationTokenSource slow = new(HeaderTimeout, time);
+        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(slow.Token, connection.ConnectionClosed);
+        PipeReader reader = connection.Transport.Input;
+        try
+        {
+            while (true)
+            {
+                ReadResult result = await reader.ReadAsync(end.Token);
+                ReadOnlySequence<byte> buffer = result.Buffer;
+                byte[] start = buffer.Slice(0, Math.Min(buffer.Length, MaxHeaderBytes)).ToArray();
+                if (start.AsSpan().StartsWith(Preface))
+                {
+                    reader.AdvanceTo(buffer.Start);
+                    break;
+                }
+
+                bool couldBeHttp2 = Preface.StartsWith(start);
+                if (!couldBeHttp2 && start.AsSpan().IndexOf("\r\n\r\n"u8) >= 0)
+                {
+                    reader.AdvanceTo(buffer.End);
+                    await AnswerAsync(start, connection.Transport.Output, end.Token);
+                    return;
+                }
+
+                reader.AdvanceTo(buffer.Start, buffer.End);
+                if (result.IsCompleted || start.Length >= MaxHeaderBytes)
+                {
+                    return;
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            return; // Too slow, or gone.
+        }
+
+        await next(connection);
+    }
+
+    private async Task AnswerAsync(byte[] header, PipeWriter output, CancellationToken end)
+    {
+        string firstLine = Encoding.ASCII.GetString(header.AsSpan(0, header.AsSpan().IndexOf("\r\n"u8)));
+        string[] words = firstLine.Split(' ');
+        (string status, string body) = words is [var method, var path, ..] && method is "GET" or "HEAD"
+            ? path switch
+            {
+                "/health" => isHealthy() ? ("200 OK", "{\"health\":\"true\"}") : ("503 Service Unavailable", "{\"health\":\"false\"}"),
+                "/version" => ("200 OK", $"{{\"etcdserver\":\"{version}\",\"etcdcluster\":\"{version[..version.LastIndexOf('.')]}.0\"}}"),
+                _ => ("404 Not Found", "404 page not found\n"),
+            }
+            : ("405 Method Not Allowed", "this port speaks gRPC\n");
+        string type = body[0] == '{' ? "application/json" : "text/plain; charset=utf-8";
+        string content = words[0] == "HEAD" ? string.Empty : body;
+        string answer = $"HTTP/1.1 {status}\r\nContent-Type: {type}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{content}";
+        await output.WriteAsync(Encoding.ASCII.GetBytes(answer), end);
+    }
+}
