@@ -16,6 +16,9 @@ public interface IDatastore : IAsyncDisposable
     /// <summary>Everything under the prefix at one revision. Keys weft does not know are left out; values it cannot read are in <see cref="ListResult.Unreadable"/>.</summary>
     ValueTask<ListResult> ListAsync(ModelPrefix prefix, CancellationToken stop);
 
+    /// <summary>Several ranges at one and the same revision. Ranges must not overlap.</summary>
+    ValueTask<ListResult> ListAsync(IReadOnlyList<ModelPrefix> prefixes, CancellationToken stop);
+
     /// <summary>Writes the value if the key is absent; otherwise <see cref="WriteOutcome.AlreadyExists"/> with the existing value.</summary>
     ValueTask<WriteResult> CreateAsync(ModelKey key, object value, CancellationToken stop);
 
@@ -37,6 +40,11 @@ public interface IDatastore : IAsyncDisposable
     /// list again. Syncers use this; others rarely should.
     /// </summary>
     IAsyncEnumerable<WatchBatch> WatchAsync(ModelPrefix prefix, Revision after, CancellationToken stop);
+
+    /// <summary>
+    /// Several ranges on one stream. Changes of one range are in order; between ranges only as far as <see cref="WatchBatch.Revision"/> says.
+    /// </summary>
+    IAsyncEnumerable<WatchBatch> WatchAsync(IReadOnlyList<ModelPrefix> prefixes, Revision after, CancellationToken stop);
 }
 
 /// <summary>A modification revision of the store; ordered.</summary>
@@ -65,7 +73,14 @@ public sealed record ListResult(IReadOnlyList<KeyValue> Items, IReadOnlyList<Unr
 /// <summary>Changes of one or more consecutive revisions; all changes of a revision are in the same batch.</summary>
 /// <param name="Updates">In order; empty for a pure progress mark.</param>
 /// <param name="Revision">Everything up to this revision has been seen.</param>
-public sealed record WatchBatch(IReadOnlyList<ModelUpdate> Updates, Revision Revision);
+public sealed record WatchBatch(IReadOnlyList<ModelUpdate> Updates, Revision Revision)
+{
+    /// <summary>
+    /// Not null when the store has been lost and is being looked for: "watch at http://...: connection refused". Such a batch has no updates; the next
+    /// one without trouble says that the store is back and nothing was missed.
+    /// </summary>
+    public string? Trouble { get; init; }
+}
 
 public enum WriteOutcome : byte
 {
@@ -92,8 +107,13 @@ public class DatastoreException : Exception
     }
 }
 
-/// <summary>The revision asked for has been compacted away.</summary>
+/// <summary>The changes after a revision cannot be had any more: it has been compacted away, or the store is not the one it was.</summary>
 public sealed class CompactedException(string message, Revision compacted) : DatastoreException(message)
 {
     public Revision Compacted { get; } = compacted;
+
+    /// <summary>
+    /// The store has another history (restored from a backup, or a new cluster): equal revisions no longer mean equal values.
+    /// </summary>
+    public bool HistoryChanged { get; init; }
 }
