@@ -125,12 +125,40 @@ public sealed record DataplaneRule
 
     /// <summary>Annotations of the rule; rendered as comments.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Annotations { get; init; } = [];
+
+    /// <summary>By content, so that a rule that says the same is not sent again.</summary>
+    public bool Equals(DataplaneRule? other) =>
+        other is not null && Action == other.Action && IpVersion == other.IpVersion && Protocol == other.Protocol && NotProtocol == other.NotProtocol
+        && Icmp == other.Icmp && NotIcmp == other.NotIcmp
+        && SrcNets.SequenceEqual(other.SrcNets) && DstNets.SequenceEqual(other.DstNets)
+        && NotSrcNets.SequenceEqual(other.NotSrcNets) && NotDstNets.SequenceEqual(other.NotDstNets)
+        && SrcPorts.SequenceEqual(other.SrcPorts) && DstPorts.SequenceEqual(other.DstPorts)
+        && NotSrcPorts.SequenceEqual(other.NotSrcPorts) && NotDstPorts.SequenceEqual(other.NotDstPorts)
+        && SrcIpSetIds.SequenceEqual(other.SrcIpSetIds) && DstIpSetIds.SequenceEqual(other.DstIpSetIds)
+        && NotSrcIpSetIds.SequenceEqual(other.NotSrcIpSetIds) && NotDstIpSetIds.SequenceEqual(other.NotDstIpSetIds)
+        && SrcNamedPortIpSetIds.SequenceEqual(other.SrcNamedPortIpSetIds) && DstNamedPortIpSetIds.SequenceEqual(other.DstNamedPortIpSetIds)
+        && NotSrcNamedPortIpSetIds.SequenceEqual(other.NotSrcNamedPortIpSetIds) && NotDstNamedPortIpSetIds.SequenceEqual(other.NotDstNamedPortIpSetIds)
+        && DstIpPortSetIds.SequenceEqual(other.DstIpPortSetIds) && Annotations.SequenceEqual(other.Annotations);
+
+    public override int GetHashCode() => HashCode.Combine(Action, IpVersion, Protocol, SrcNets.Count, DstNets.Count, SrcIpSetIds.Count, DstIpSetIds.Count, DstPorts.Count);
+
+    /// <summary>Every set the rule refers to.</summary>
+    public IEnumerable<string> IpSetIds =>
+        SrcIpSetIds.Concat(DstIpSetIds).Concat(NotSrcIpSetIds).Concat(NotDstIpSetIds).Concat(SrcNamedPortIpSetIds).Concat(DstNamedPortIpSetIds)
+            .Concat(NotSrcNamedPortIpSetIds).Concat(NotDstNamedPortIpSetIds).Concat(DstIpPortSetIds);
 }
 
 /// <summary>The rules of an active policy.</summary>
 public sealed record ActivePolicyUpdate(
     PolicyId Id, string Tier, IReadOnlyList<DataplaneRule> InboundRules, IReadOnlyList<DataplaneRule> OutboundRules, string OriginalSelector, PolicyTraits Traits)
-    : DataplaneUpdate;
+    : DataplaneUpdate
+{
+    public bool Equals(ActivePolicyUpdate? other) =>
+        other is not null && Id == other.Id && Tier == other.Tier && Traits == other.Traits && OriginalSelector == other.OriginalSelector
+        && InboundRules.SequenceEqual(other.InboundRules) && OutboundRules.SequenceEqual(other.OutboundRules);
+
+    public override int GetHashCode() => Id.GetHashCode();
+}
 
 [Flags]
 public enum PolicyTraits : byte
@@ -143,12 +171,24 @@ public enum PolicyTraits : byte
 
 public sealed record ActivePolicyRemove(PolicyId Id) : DataplaneUpdate;
 
-public sealed record ActiveProfileUpdate(string Name, IReadOnlyList<DataplaneRule> InboundRules, IReadOnlyList<DataplaneRule> OutboundRules) : DataplaneUpdate;
+public sealed record ActiveProfileUpdate(string Name, IReadOnlyList<DataplaneRule> InboundRules, IReadOnlyList<DataplaneRule> OutboundRules) : DataplaneUpdate
+{
+    public bool Equals(ActiveProfileUpdate? other) =>
+        other is not null && Name == other.Name && InboundRules.SequenceEqual(other.InboundRules) && OutboundRules.SequenceEqual(other.OutboundRules);
+
+    public override int GetHashCode() => Name.GetHashCode(StringComparison.Ordinal);
+}
 
 public sealed record ActiveProfileRemove(string Name) : DataplaneUpdate;
 
 /// <summary>The policies of one tier that apply to one endpoint, in order, per direction.</summary>
-public sealed record TierPolicies(string Name, bool DefaultIsPass, IReadOnlyList<PolicyId> Ingress, IReadOnlyList<PolicyId> Egress);
+public sealed record TierPolicies(string Name, bool DefaultIsPass, IReadOnlyList<PolicyId> Ingress, IReadOnlyList<PolicyId> Egress)
+{
+    public bool Equals(TierPolicies? other) =>
+        other is not null && Name == other.Name && DefaultIsPass == other.DefaultIsPass && Ingress.SequenceEqual(other.Ingress) && Egress.SequenceEqual(other.Egress);
+
+    public override int GetHashCode() => Name.GetHashCode(StringComparison.Ordinal);
+}
 
 /// <summary>A workload endpoint of this node. Workload is "namespace/pod" (orchestrator k8s) or the container's id.</summary>
 public readonly record struct WorkloadEndpointId(string Orchestrator, string Workload, string Endpoint)
@@ -176,7 +216,15 @@ public sealed record WorkloadEndpointUpdate(
     IReadOnlyList<TierPolicies> Tiers,
     IReadOnlyList<IpPrefix> AllowSpoofedSourcePrefixes,
     long Revision,
-    string? Problem = null) : DataplaneUpdate;
+    string? Problem = null) : DataplaneUpdate
+{
+    public bool Equals(WorkloadEndpointUpdate? other) =>
+        other is not null && Id == other.Id && ResourceName == other.ResourceName && InterfaceName == other.InterfaceName && Mac == other.Mac
+        && Revision == other.Revision && Problem == other.Problem && Networks.SequenceEqual(other.Networks) && ProfileIds.SequenceEqual(other.ProfileIds)
+        && Tiers.SequenceEqual(other.Tiers) && AllowSpoofedSourcePrefixes.SequenceEqual(other.AllowSpoofedSourcePrefixes);
+
+    public override int GetHashCode() => Id.GetHashCode();
+}
 
 public sealed record WorkloadEndpointRemove(WorkloadEndpointId Id) : DataplaneUpdate;
 
@@ -188,7 +236,15 @@ public sealed record HostEndpointUpdate(
     IReadOnlyList<TierPolicies> Tiers,
     IReadOnlyList<TierPolicies> UntrackedTiers,
     IReadOnlyList<TierPolicies> PreDnatTiers,
-    IReadOnlyList<TierPolicies> ForwardTiers) : DataplaneUpdate;
+    IReadOnlyList<TierPolicies> ForwardTiers) : DataplaneUpdate
+{
+    public bool Equals(HostEndpointUpdate? other) =>
+        other is not null && Name == other.Name && InterfaceName == other.InterfaceName && ExpectedIps.SequenceEqual(other.ExpectedIps)
+        && ProfileIds.SequenceEqual(other.ProfileIds) && Tiers.SequenceEqual(other.Tiers) && UntrackedTiers.SequenceEqual(other.UntrackedTiers)
+        && PreDnatTiers.SequenceEqual(other.PreDnatTiers) && ForwardTiers.SequenceEqual(other.ForwardTiers);
+
+    public override int GetHashCode() => Name.GetHashCode(StringComparison.Ordinal);
+}
 
 public sealed record HostEndpointRemove(string Name) : DataplaneUpdate;
 
@@ -209,9 +265,24 @@ public enum EncapMode : byte
 /// <param name="Ipip">IPIP mode.</param>
 /// <param name="Vxlan">VXLAN mode.</param>
 /// <param name="AllowedUses">Workload, Tunnel, LoadBalancer.</param>
-public sealed record IpamPoolUpdate(IpPrefix Cidr, bool Masquerade, EncapMode Ipip, EncapMode Vxlan, IReadOnlyList<string> AllowedUses) : DataplaneUpdate;
+public sealed record IpamPoolUpdate(IpPrefix Cidr, bool Masquerade, EncapMode Ipip, EncapMode Vxlan, IReadOnlyList<string> AllowedUses) : DataplaneUpdate
+{
+    public bool Equals(IpamPoolUpdate? other) =>
+        other is not null && Cidr == other.Cidr && Masquerade == other.Masquerade && Ipip == other.Ipip && Vxlan == other.Vxlan
+        && AllowedUses.SequenceEqual(other.AllowedUses);
+
+    public override int GetHashCode() => Cidr.GetHashCode();
+}
 
 public sealed record IpamPoolRemove(IpPrefix Cidr) : DataplaneUpdate;
 
 /// <summary>The merged FelixConfiguration (global, then this node), raw values by JSON name.</summary>
-public sealed record ConfigUpdate(IReadOnlyDictionary<string, string> Global, IReadOnlyDictionary<string, string> PerNode) : DataplaneUpdate;
+public sealed record ConfigUpdate(IReadOnlyDictionary<string, string> Global, IReadOnlyDictionary<string, string> PerNode) : DataplaneUpdate
+{
+    public bool Equals(ConfigUpdate? other) => other is not null && Same(Global, other.Global) && Same(PerNode, other.PerNode);
+
+    public override int GetHashCode() => HashCode.Combine(Global.Count, PerNode.Count);
+
+    private static bool Same(IReadOnlyDictionary<string, string> a, IReadOnlyDictionary<string, string> b) =>
+        a.Count == b.Count && a.All(field => b.TryGetValue(field.Key, out string? value) && value == field.Value);
+}

@@ -1,0 +1,274 @@
+using Weft.Model.Keys;
+using Weft.Model.Resources;
+using Weft.Policy.Conversion;
+using Weft.Policy.Output;
+using Weft.Primitives.Net;
+
+namespace Weft.Policy.Nodes;
+
+/// <summary>Takes objects that have been read and checked; null means absent.</summary>
+internal interface IValidatedUpdates
+{
+    void OnPolicy(PolicyId id, PolicyValue? policy);
+
+    void OnProfile(string name, ProfileValue? profile, IReadOnlyDictionary<string, string>? labels);
+
+    void OnTier(string name, TierValue? tier);
+
+    /// <summary>A value with a problem is on this node and must be closed.</summary>
+    void OnWorkload(ResourceKey key, WorkloadValue? workload);
+
+    void OnHostEndpoint(ResourceKey key, HostEndpointValue? endpoint);
+
+    void OnNetworkSet(ResourceKey key, SetSource? source);
+
+    void OnHost(string node, HostMetadataUpdate? host);
+
+    /// <param name="pool">Null for absent.</param>
+    /// <param name="replaced">The CIDR this object stood for before, when it no longer does.</param>
+    void OnPool(IpamPoolUpdate? pool, IpPrefix? replaced);
+
+    void OnConfig(ConfigUpdate config);
+}
+
+/// <summary>
+/// The door of the graph: converts v3 objects, turns what is invalid into "absent", and records why on the object's key. Two kinds of invalid objects
+/// are not simply absent, because absence would let traffic through: a workload endpoint of this node whose interface is known, and a policy whose
+/// selector is known (its own, or that of its last valid version).
+/// </summary>
+internal sealed class ValidationFilter(string nodeName, IValidatedUpdates output)
+{
+    private readonly Dictionary<ModelKey, string> _problems = [];
+    private readonly Dictionary<ResourceKey, PolicyValue> _policies = [];
+    private readonly Dictionary<ResourceKey, WorkloadValue> _localWorkloads = [];
+    private readonly Dictionary<ResourceKey, ModelUpdate> _spoofingWorkloads = [];
+    private readonly Dictionary<ResourceKey, IpPrefix> _pools = [];
+    private IReadOnlyDictionary<string, string> _globalConfig = new Dictionary<string, string>();
+    private IReadOnlyDictionary<string, string> _nodeConfig = new Dictionary<string, string>();
+
+    public IReadOnlyDictionary<ModelKey, string> Problems => _problems;
+
+    private SourceSpoofing Spoofing =>
+        (_nodeConfig.GetValueOrDefault("workloadSourceSpoofing") ?? _globalConfig.GetValueOrDefault("workloadSourceSpoofing")) == "Any"
+            ? SourceSpoofing.Any
+            : SourceSpoofing.Disabled;
+
+    public void OnUpdate(in ModelUpdate update)
+    {
+        if (update.Key is not ResourceKey key)
+        {
+            return;
+        }
+
+        // Set first, so that a converter below may replace it by its own finding.
+        SetProblem(key, update.Problem);
+        Resource? resource = update.Value as Resource;
+        if (key.Kind == ResourceKind.WorkloadEndpoint)
+        {
+            OnWorkload(key, update);
+        }
+        else if (key.Kind == ResourceKind.NetworkPolicy || key.Kind == ResourceKind.GlobalNetworkPolicy
+            || key.Kind == ResourceKind.StagedNetworkPolicy || key.Kind == ResourceKind.StagedGlobalNetworkPolicy)
+        {
+            OnPolicy(key, resource, update.Problem);
+        }
+        else if (key.Kind == ResourceKind.Profile)
+        {
+            OnProfile(key, resource as Profile, update.Problem);
+        }
+        else if (key.Kind == ResourceKind.Tier)
+        {
+            output.OnTier(key.Name, resource is Tier tier && update.Problem is null ? PolicyConversion.Tier(tier) : null);
+        }
+        else if (key.Kind == ResourceKind.NetworkSet)
+        {
+            OnNetworkSet(key, resource, (resource as NetworkSet)?.Spec.Nets, update.Problem);
+        }
+        else if (key.Kind == ResourceKind.GlobalNetworkSet)
+        {
+            OnNetworkSet(key, resource, (resource as GlobalNetworkSet)?.Spec.Nets, update.Problem);
+        }
+        else if (key.Kind == ResourceKind.HostEndpoint)
+        {
+            OnHostEndpoint(key, resource as HostEndpoint, update.Problem);
+        }
+        else if (key.Kind == ResourceKind.Node)
+        {
+            output.OnHost(key.Name, resource is Node node && update.Problem is null ? ClusterConversion.Host(key.Name, node) : null);
+        }
+        else if (key.Kind == ResourceKind.IPPool)
+        {
+            OnPool(key, resource as IPPool, update.Problem);
+        }
+        else if (key.Kind == ResourceKind.FelixConfiguration)
+        {
+            OnConfig(key, resource as FelixConfiguration);
+        }
+    }
+
+    private void SetProblem(ModelKey key, string? problem)
+    {
+        if (problem is null)
+        {
+            _problems.Remove(key);
+        }
+        else
+        {
+            _problems[key] = problem;
+        }
+    }
+
+    private void OnPolicy(ResourceKey key, Resource? resource, string? unusable)
+    {
+        PolicyValue? old = _policies.GetValueOrDefault(key);
+        PolicyValue? policy = resource is not null ? PolicyConversion.Policy(key, resource) : unusable is not null ? old : null;
+        if (policy is not null && (unusable ?? policy.Problem) is { } problem)
+        {
+            SetProblem(key, problem);
+            policy = policy with { Problem = problem, Inbound = [], Outbound = [] };
+        }
+
+        if (old is not null && old.Id != policy?.Id)
+        {
+            output.OnPolicy(old.Id, null);
+        }
+
+        if (policy is null)
+        {
+            _policies.Remove(key);
+            return;
+        }
+
+        _policies[key] = policy;
+        output.OnPolicy(policy.Id, policy);
+    }
+
+    private void OnProfile(ResourceKey key, Profile? profile, string? unusable)
+    {
+        ProfileValue? value = profile is not null ? PolicyConversion.Profile(key.Name, profile) : unusable is not null ? new ProfileValue(key.Name, [], []) : null;
+        if (value is not null && (unusable ?? value.Problem) is { } problem)
+        {
+            SetProblem(key, problem);
+            output.OnProfile(key.Name, value with { Problem = problem }, null);
+            return;
+        }
+
+        output.OnProfile(key.Name, value, profile?.Spec.LabelsToApply);
+    }
+
+    private void OnWorkload(ResourceKey key, in ModelUpdate update)
+    {
+        WorkloadEndpoint? endpoint = update.Value as WorkloadEndpoint;
+        if (endpoint?.Spec.AllowSpoofedSourcePrefixes is { Count: > 0 })
+        {
+            // Its validity depends on a setting that may change.
+            _spoofingWorkloads[key] = update;
+        }
+        else
+        {
+            _spoofingWorkloads.Remove(key);
+        }
+
+        WorkloadValue? workload;
+        if (endpoint is not null)
+        {
+            workload = EndpointConversion.Workload(key, endpoint, Spoofing, update.Revision);
+            if (workload is not null && update.Problem is not null)
+            {
+                workload = workload with { Problem = update.Problem };
+            }
+
+            SetProblem(key, workload?.Problem ?? update.Problem);
+        }
+        else
+        {
+            workload = update.Problem is not null && _localWorkloads.TryGetValue(key, out WorkloadValue? known)
+                ? known with { Problem = update.Problem, Revision = update.Revision }
+                : null;
+        }
+
+        bool local = workload is not null && workload.Node == nodeName && EndpointConversion.IsInterfaceName(workload.InterfaceName);
+        if (local)
+        {
+            _localWorkloads[key] = workload!;
+        }
+        else
+        {
+            _localWorkloads.Remove(key);
+        }
+
+        output.OnWorkload(key, local || workload?.Problem is null ? workload : null);
+    }
+
+    private void OnHostEndpoint(ResourceKey key, HostEndpoint? endpoint, string? unusable)
+    {
+        Problems problems = new();
+        HostEndpointValue? value = endpoint is null || unusable is not null ? null : EndpointConversion.HostEndpoint(key, endpoint, problems);
+        if (problems.Any)
+        {
+            SetProblem(key, problems.ToString());
+            value = null;
+        }
+
+        output.OnHostEndpoint(key, value);
+    }
+
+    private void OnNetworkSet(ResourceKey key, Resource? resource, List<string>? nets, string? unusable)
+    {
+        Problems problems = new();
+        SetSource? source = resource is null || unusable is not null ? null : EndpointConversion.NetworkSet(key, resource, nets, problems);
+        if (problems.Any)
+        {
+            SetProblem(key, problems.ToString());
+            source = null;
+        }
+
+        output.OnNetworkSet(key, source);
+    }
+
+    private void OnPool(ResourceKey key, IPPool? pool, string? unusable)
+    {
+        Problems problems = new();
+        IpamPoolUpdate? value = pool is null || unusable is not null ? null : ClusterConversion.Pool(pool, problems);
+        if (problems.Any)
+        {
+            SetProblem(key, problems.ToString());
+            value = null;
+        }
+
+        bool had = _pools.Remove(key, out IpPrefix old);
+        if (value is not null)
+        {
+            _pools[key] = value.Cidr;
+        }
+
+        output.OnPool(value, had && old != value?.Cidr && !_pools.ContainsValue(old) ? old : null);
+    }
+
+    private void OnConfig(ResourceKey key, FelixConfiguration? configuration)
+    {
+        IReadOnlyDictionary<string, string> fields = configuration is null ? new Dictionary<string, string>() : ClusterConversion.Fields(configuration);
+        SourceSpoofing before = Spoofing;
+        if (key.Name == "default")
+        {
+            _globalConfig = fields;
+        }
+        else if (key.Name == $"node.{nodeName}")
+        {
+            _nodeConfig = fields;
+        }
+        else
+        {
+            return;
+        }
+
+        output.OnConfig(new ConfigUpdate(_globalConfig, _nodeConfig));
+        if (Spoofing != before)
+        {
+            foreach (ModelUpdate workload in _spoofingWorkloads.Values.ToArray())
+            {
+                OnUpdate(workload);
+            }
+        }
+    }
+}

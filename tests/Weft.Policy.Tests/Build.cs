@@ -1,0 +1,134 @@
+using Weft.Model.Keys;
+using Weft.Model.Resources;
+
+namespace Weft.Policy.Tests;
+
+/// <summary>Short words for the objects that tests are made of.</summary>
+internal static class Build
+{
+    public const string ThisNode = "node1";
+
+    public static ModelUpdate Workload(
+        string name, string labels, string ips, string profiles = "", string ports = "", string node = ThisNode, string ns = "default", long revision = 1,
+        Action<WorkloadEndpointSpec>? edit = null)
+    {
+        WorkloadEndpoint endpoint = new()
+        {
+            Metadata = Meta(name, ns, labels),
+            Spec = new WorkloadEndpointSpec
+            {
+                Orchestrator = "k8s",
+                Node = node,
+                Pod = name,
+                Endpoint = "eth0",
+                InterfaceName = $"cali{name}",
+                IpNetworks = [.. List(ips)],
+                Profiles = [.. List(profiles)],
+                Ports = [.. List(ports).Select(Port)],
+            },
+        };
+        edit?.Invoke(endpoint.Spec);
+        return new ModelUpdate(new ResourceKey(ResourceKind.WorkloadEndpoint, ns, name), endpoint, revision);
+    }
+
+    public static ModelUpdate HostEndpoint(string name, string labels, string interfaceName = "eth0", string node = ThisNode, string ips = "", string profiles = "") => new(
+        new ResourceKey(ResourceKind.HostEndpoint, name),
+        new HostEndpoint
+        {
+            Metadata = Meta(name, null, labels),
+            Spec = new HostEndpointSpec { Node = node, InterfaceName = interfaceName, ExpectedIPs = [.. List(ips)], Profiles = [.. List(profiles)] },
+        },
+        1);
+
+    public static ModelUpdate GlobalPolicy(
+        string name, string selector, double? order = null, string? tier = null, Rule[]? ingress = null, Rule[]? egress = null, string types = "",
+        Action<GlobalNetworkPolicySpec>? edit = null)
+    {
+        GlobalNetworkPolicy policy = new()
+        {
+            Metadata = Meta(name, null, ""),
+            Spec = new GlobalNetworkPolicySpec
+            {
+                Selector = selector, Order = order, Tier = tier, Ingress = [.. ingress ?? []], Egress = [.. egress ?? []], Types = types.Length == 0 ? null : [.. List(types)],
+            },
+        };
+        edit?.Invoke(policy.Spec);
+        return new ModelUpdate(new ResourceKey(ResourceKind.GlobalNetworkPolicy, name), policy, 1);
+    }
+
+    public static ModelUpdate NamespacedPolicy(string name, string selector, Rule[]? ingress = null, Rule[]? egress = null, string ns = "default", string types = "", double? order = null) => new(
+        new ResourceKey(ResourceKind.NetworkPolicy, ns, name),
+        new NetworkPolicy
+        {
+            Metadata = Meta(name, ns, ""),
+            Spec = new NetworkPolicySpec
+            {
+                Selector = selector, Order = order, Ingress = [.. ingress ?? []], Egress = [.. egress ?? []], Types = types.Length == 0 ? null : [.. List(types)],
+            },
+        },
+        1);
+
+    public static ModelUpdate StagedPolicy(string name, string selector, string? action = null) => new(
+        new ResourceKey(ResourceKind.StagedGlobalNetworkPolicy, name),
+        new StagedGlobalNetworkPolicy
+        {
+            Metadata = Meta(name, null, ""),
+            Spec = new StagedGlobalNetworkPolicySpec { Selector = selector, StagedAction = action, Ingress = [Allow(from: "role == 'staged'")] },
+        },
+        1);
+
+    public static ModelUpdate Profile(string name, string labels = "", Rule[]? ingress = null, Rule[]? egress = null) => new(
+        new ResourceKey(ResourceKind.Profile, name),
+        new Profile
+        {
+            Metadata = Meta(name, null, ""),
+            Spec = new ProfileSpec { LabelsToApply = Labels(labels), Ingress = [.. ingress ?? []], Egress = [.. egress ?? []] },
+        },
+        1);
+
+    public static ModelUpdate Tier(string name, double? order, string? action = null) => new(
+        new ResourceKey(ResourceKind.Tier, name), new Tier { Metadata = Meta(name, null, ""), Spec = new TierSpec { Order = order, DefaultAction = action } }, 1);
+
+    public static ModelUpdate NetworkSet(string name, string labels, string nets, string ns = "default") => new(
+        new ResourceKey(ResourceKind.NetworkSet, ns, name),
+        new NetworkSet { Metadata = Meta(name, ns, labels), Spec = new NetworkSetSpec { Nets = [.. List(nets)] } },
+        1);
+
+    public static ModelUpdate GlobalNetworkSet(string name, string labels, string nets) => new(
+        new ResourceKey(ResourceKind.GlobalNetworkSet, name),
+        new GlobalNetworkSet { Metadata = Meta(name, null, labels), Spec = new NetworkSetSpec { Nets = [.. List(nets)] } },
+        1);
+
+    public static ModelUpdate Gone(ModelUpdate update) => new(update.Key, null, 0);
+
+    public static ModelUpdate Unreadable(ModelUpdate update) => new(update.Key, null, 9, "spec: not JSON");
+
+    public static Rule Allow(string? from = null, string? to = null, Protocol? protocol = null, string ports = "", string nets = "") =>
+        Rule("Allow", from, to, protocol, ports, nets);
+
+    public static Rule Deny(string? from = null, string? to = null, Protocol? protocol = null, string ports = "", string nets = "") =>
+        Rule("Deny", from, to, protocol, ports, nets);
+
+    public static Rule Rule(string action, string? from = null, string? to = null, Protocol? protocol = null, string ports = "", string nets = "") => new()
+    {
+        Action = action,
+        Protocol = protocol,
+        Source = from is null && nets.Length == 0 ? null : new EntityRule { Selector = from, Nets = [.. List(nets)] },
+        Destination = to is null && ports.Length == 0
+            ? null
+            : new EntityRule { Selector = to, Ports = [.. List(ports).Select(p => Model.Resources.Port.TryParse(p, out Port port) ? port : throw new FormatException(p))] },
+    };
+
+    public static Dictionary<string, string> Labels(string text) => List(text).Select(pair => pair.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1]);
+
+    private static ObjectMeta Meta(string name, string? ns, string labels) => new() { Name = name, Namespace = ns, Labels = Labels(labels) };
+
+    /// <summary>"http:tcp:8080".</summary>
+    private static WorkloadEndpointPort Port(string text)
+    {
+        string[] parts = text.Split(':');
+        return new WorkloadEndpointPort { Name = parts[0], Protocol = Protocol.FromText(parts[1].ToUpperInvariant()), Port = int.Parse(parts[2]) };
+    }
+
+    private static string[] List(string text) => text.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries);
+}
