@@ -85,6 +85,7 @@ internal static class RouteConstants
     public const ushort NDA_DST = 1;
     public const ushort NDA_LLADDR = 2;
     public const ushort NDA_IFINDEX = 8;
+    public const ushort NDA_PROTOCOL = 12;
     public const byte NTF_SELF = 0x02;
     public const byte NTF_PROXY = 0x08;
     public const ushort NUD_PERMANENT = 0x80;

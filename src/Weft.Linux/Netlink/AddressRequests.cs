@@ -65,6 +65,40 @@ public sealed class AddressRequests
         return addresses;
     }
 
+    internal static bool TryParse(ReadOnlySpan<byte> payload, out AddressInfo info)
+    {
+        info = default;
+        int size = Unsafe.SizeOf<IfAddrMsg>();
+        if (payload.Length < size)
+        {
+            return false;
+        }
+
+        IfAddrMsg header = MemoryMarshal.Read<IfAddrMsg>(payload);
+        uint flags = header.Flags;
+        IpAddress address = default, local = default;
+        AttributeReader attributes = new(payload[size..]);
+        while (attributes.Next(out ushort attribute, out ReadOnlySpan<byte> value))
+        {
+            switch (attribute)
+            {
+                case IFA_ADDRESS when value.Length is 4 or 16: address = IpAddress.FromBytes(value); break;
+                case IFA_LOCAL when value.Length is 4 or 16: local = IpAddress.FromBytes(value); break;
+                case IFA_FLAGS: flags = AttributeReader.U32(value); break;
+            }
+        }
+
+        // IFA_LOCAL is the own end; on point-to-point links IFA_ADDRESS is the other one. IPv6 without a peer sends only IFA_ADDRESS.
+        IpAddress own = local.Family != IpFamily.None ? local : address;
+        info = new AddressInfo(
+            (int)header.Index,
+            new InterfaceAddress(own, header.PrefixLength),
+            (RouteScope)header.Scope,
+            IsUsable: (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) == 0,
+            IsPermanent: (flags & IFA_F_PERMANENT) != 0);
+        return own.Family != IpFamily.None;
+    }
+
     private NetlinkResult Write(ushort type, int flags, int linkIndex, InterfaceAddress address, AddressOptions options)
     {
         NetlinkRequest request = new(stackalloc byte[128], type, flags);
@@ -92,36 +126,9 @@ public sealed class AddressRequests
 
         public void OnMessage(ushort type, scoped ReadOnlySpan<byte> payload)
         {
-            int size = Unsafe.SizeOf<IfAddrMsg>();
-            if (type != RTM_NEWADDR || payload.Length < size)
+            if (type == RTM_NEWADDR && TryParse(payload, out AddressInfo address) && (linkIndex == 0 || linkIndex == address.LinkIndex))
             {
-                return;
-            }
-
-            IfAddrMsg header = MemoryMarshal.Read<IfAddrMsg>(payload);
-            uint flags = header.Flags;
-            IpAddress address = default, local = default;
-            AttributeReader attributes = new(payload[size..]);
-            while (attributes.Next(out ushort attribute, out ReadOnlySpan<byte> value))
-            {
-                switch (attribute)
-                {
-                    case IFA_ADDRESS when value.Length is 4 or 16: address = IpAddress.FromBytes(value); break;
-                    case IFA_LOCAL when value.Length is 4 or 16: local = IpAddress.FromBytes(value); break;
-                    case IFA_FLAGS: flags = AttributeReader.U32(value); break;
-                }
-            }
-
-            // IFA_LOCAL is the own end; on point-to-point links IFA_ADDRESS is the other one. IPv6 without a peer sends only IFA_ADDRESS.
-            IpAddress own = local.Family != IpFamily.None ? local : address;
-            if (own.Family != IpFamily.None && (linkIndex == 0 || linkIndex == (int)header.Index))
-            {
-                addresses.Add(new AddressInfo(
-                    (int)header.Index,
-                    new InterfaceAddress(own, header.PrefixLength),
-                    (RouteScope)header.Scope,
-                    IsUsable: (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) == 0,
-                    IsPermanent: (flags & IFA_F_PERMANENT) != 0));
+                addresses.Add(address);
             }
         }
     }

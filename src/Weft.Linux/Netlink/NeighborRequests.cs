@@ -12,7 +12,8 @@ namespace Weft.Linux.Netlink;
 /// <param name="Address">The neighbour.</param>
 /// <param name="Mac">Default when not (yet) known, and for proxy entries.</param>
 /// <param name="IsPermanent">Written by somebody, not learned.</param>
-public readonly record struct NeighborInfo(int LinkIndex, IpAddress Address, MacAddress Mac, bool IsPermanent);
+/// <param name="Protocol">RTPROT_*: who wrote it, as for routes (Linux 5.0); 0 when nobody said.</param>
+public readonly record struct NeighborInfo(int LinkIndex, IpAddress Address, MacAddress Mac, bool IsPermanent, byte Protocol = 0);
 
 /// <summary>Neighbours (ARP and ND), proxy entries, and the forwarding entries of VXLAN devices.</summary>
 public sealed class NeighborRequests
@@ -25,10 +26,12 @@ public sealed class NeighborRequests
     }
 
     /// <summary>A permanent entry; EEXIST when the link has any entry for the address.</summary>
-    public NetlinkResult Add(int linkIndex, IpAddress address, MacAddress mac) => Write(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL, linkIndex, address, mac, 0);
+    public NetlinkResult Add(int linkIndex, IpAddress address, MacAddress mac, byte protocol = 0) =>
+        Write(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL, linkIndex, address, mac, 0, protocol);
 
     /// <summary>A permanent entry, in the place of whatever was there.</summary>
-    public NetlinkResult Replace(int linkIndex, IpAddress address, MacAddress mac) => Write(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, linkIndex, address, mac, 0);
+    public NetlinkResult Replace(int linkIndex, IpAddress address, MacAddress mac, byte protocol = 0) =>
+        Write(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, linkIndex, address, mac, 0, protocol);
 
     /// <summary>ENOENT when there is none.</summary>
     public NetlinkResult Delete(int linkIndex, IpAddress address) => Write(RTM_DELNEIGH, 0, linkIndex, address, null, 0);
@@ -88,7 +91,7 @@ public sealed class NeighborRequests
         return _netlink.Dump(request.Finish(), ref sink);
     }
 
-    private NetlinkResult Write(ushort type, int flags, int linkIndex, IpAddress address, MacAddress? mac, byte neighborFlags)
+    private NetlinkResult Write(ushort type, int flags, int linkIndex, IpAddress address, MacAddress? mac, byte neighborFlags, byte protocol = 0)
     {
         NetlinkRequest request = new(stackalloc byte[128], type, flags);
         request.Header(new NdMsg { Family = Family.ToKernel(address.Family), Index = linkIndex, State = NUD_PERMANENT, Flags = neighborFlags });
@@ -96,6 +99,11 @@ public sealed class NeighborRequests
         if (mac is { } value)
         {
             request.Put(NDA_LLADDR, value);
+        }
+
+        if (protocol != 0)
+        {
+            request.Put(NDA_PROTOCOL, protocol);
         }
 
         return _netlink.Execute(request.Finish());
@@ -130,6 +138,7 @@ public sealed class NeighborRequests
 
             IpAddress address = default;
             MacAddress mac = default;
+            byte protocol = 0;
             AttributeReader attributes = new(payload[size..]);
             while (attributes.Next(out ushort attribute, out ReadOnlySpan<byte> value))
             {
@@ -137,12 +146,13 @@ public sealed class NeighborRequests
                 {
                     case NDA_DST when value.Length is 4 or 16: address = IpAddress.FromBytes(value); break;
                     case NDA_LLADDR when value.Length == 6: mac = MacAddress.FromBytes(value); break;
+                    case NDA_PROTOCOL when value.Length == 1: protocol = value[0]; break;
                 }
             }
 
             if (address.Family != IpFamily.None)
             {
-                neighbors.Add(new NeighborInfo(header.Index, address, mac, (header.State & NUD_PERMANENT) != 0));
+                neighbors.Add(new NeighborInfo(header.Index, address, mac, (header.State & NUD_PERMANENT) != 0, protocol));
             }
         }
     }

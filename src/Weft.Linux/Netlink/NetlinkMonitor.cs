@@ -1,0 +1,133 @@
+using System.Net.Sockets;
+using Weft.Linux.Namespaces;
+using Weft.Linux.Native;
+using static Weft.Linux.Native.RouteConstants;
+
+namespace Weft.Linux.Netlink;
+
+/// <summary>What a <see cref="NetlinkMonitor"/> listens to.</summary>
+[Flags]
+public enum MonitoredChanges
+{
+    None = 0,
+    Links = 1,
+    Addresses = 2,
+    Routes = 4,
+}
+
+/// <summary>
+/// Hears of changes, in the order the kernel made them, on the monitor's task: hand them to the loop that owns the state and return.
+/// </summary>
+public interface INetlinkListener
+{
+    void OnLink(LinkInfo link, ChangeKind change);
+
+    void OnAddress(AddressInfo address, ChangeKind change);
+
+    void OnRoute(in RouteInfo route, ChangeKind change);
+
+    /// <summary>Events were lost (ENOBUFS: more changes than the socket's buffer holds). Only a dump tells what the kernel holds now.</summary>
+    void OnEventsLost();
+}
+
+public enum ChangeKind
+{
+    /// <summary>New, or changed.</summary>
+    Present,
+
+    Removed,
+}
+
+/// <summary>
+/// Multicast notifications of rtnetlink. Open it, then dump, then run: a change between the two is seen at least once. It listens from
+/// <see cref="Open"/> on, whenever <see cref="RunAsync"/> starts.
+/// </summary>
+public sealed class NetlinkMonitor : IDisposable
+{
+    private readonly Socket _socket;
+
+    private NetlinkMonitor(Socket socket)
+    {
+        _socket = socket;
+    }
+
+    /// <param name="changes">What to listen to.</param>
+    /// <param name="space">Null for the namespace of the calling thread.</param>
+    /// <exception cref="KernelException">The kernel refused.</exception>
+    public static NetlinkMonitor Open(MonitoredChanges changes, NetNamespace? space = null)
+    {
+        int descriptor = space is null ? OpenDescriptor(changes) : space.Run(() => OpenDescriptor(changes));
+
+        // The runtime's own poller waits for it: no thread is kept for a socket that is silent most of the time.
+        return new NetlinkMonitor(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)));
+    }
+
+    /// <summary>Runs until <paramref name="stop"/> fires.</summary>
+    public async Task RunAsync(INetlinkListener listener, CancellationToken stop)
+    {
+        byte[] buffer = GC.AllocateUninitializedArray<byte>(64 * 1024, pinned: true);
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                int length = await _socket.ReceiveAsync(buffer, SocketFlags.None, stop);
+                Deliver(buffer.AsSpan(0, length), listener);
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.NoBufferSpaceAvailable)
+            {
+                listener.OnEventsLost();
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                return;
+            }
+        }
+    }
+
+    public void Dispose() => _socket.Dispose();
+
+    private static int OpenDescriptor(MonitoredChanges changes)
+    {
+        Errno errno = SystemCalls.Socket(
+            NetlinkConstants.AF_NETLINK, NetlinkConstants.SOCK_RAW | NetlinkConstants.SOCK_CLOEXEC, NetlinkConstants.NETLINK_ROUTE, out int descriptor);
+        if (errno == Errno.None)
+        {
+            _ = SystemCalls.SetSocketOption(descriptor, NetlinkConstants.SOL_SOCKET, NetlinkConstants.SO_RCVBUFFORCE, 8 * 1024 * 1024);
+            errno = SystemCalls.BindNetlink(descriptor, Groups(changes));
+        }
+
+        return errno == Errno.None ? descriptor : throw new KernelException($"listen to changes of {changes}", errno);
+    }
+
+    private static uint Groups(MonitoredChanges changes)
+    {
+        uint groups = 0;
+        Add(MonitoredChanges.Links, RTNLGRP_LINK);
+        Add(MonitoredChanges.Addresses, RTNLGRP_IPV4_IFADDR);
+        Add(MonitoredChanges.Addresses, RTNLGRP_IPV6_IFADDR);
+        Add(MonitoredChanges.Routes, RTNLGRP_IPV4_ROUTE);
+        Add(MonitoredChanges.Routes, RTNLGRP_IPV6_ROUTE);
+        return groups;
+
+        void Add(MonitoredChanges wanted, int group) => groups |= changes.HasFlag(wanted) ? 1u << (group - 1) : 0;
+    }
+
+    private static void Deliver(ReadOnlySpan<byte> datagram, INetlinkListener listener)
+    {
+        while (NetlinkSocket.NextMessage(ref datagram, out NlMsgHdr header, out ReadOnlySpan<byte> payload))
+        {
+            switch (header.Type)
+            {
+                case RTM_NEWLINK or RTM_DELLINK when LinkRequests.Parse(payload) is { } link:
+                    listener.OnLink(link, header.Type == RTM_NEWLINK ? ChangeKind.Present : ChangeKind.Removed);
+                    break;
+                case RTM_NEWADDR or RTM_DELADDR when AddressRequests.TryParse(payload, out AddressInfo address):
+                    listener.OnAddress(address, header.Type == RTM_NEWADDR ? ChangeKind.Present : ChangeKind.Removed);
+                    break;
+                case RTM_NEWROUTE or RTM_DELROUTE when RouteRequests.TryParse(payload, out RouteInfo route, out uint flags) && (flags & RTM_F_CLONED) == 0:
+                    listener.OnRoute(route, header.Type == RTM_NEWROUTE ? ChangeKind.Present : ChangeKind.Removed);
+                    break;
+            }
+        }
+    }
+}
