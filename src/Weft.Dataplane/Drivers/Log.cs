@@ -20,4 +20,13 @@ internal static partial class Log
 
     [LoggerMessage(1604, LogLevel.Debug, "refused input for table {Table}:\n{Input}")]
     public static partial void RefusedInput(ILogger logger, string table, string input);
+
+    [LoggerMessage(1610, LogLevel.Warning, "{Family} sets not written: {Failure}")]
+    public static partial void SetsNotWritten(ILogger logger, IpFamily family, string failure);
+
+    [LoggerMessage(1611, LogLevel.Debug, "{Count} {Family} sets written")]
+    public static partial void SetsWritten(ILogger logger, IpFamily family, int count);
+
+    [LoggerMessage(1612, LogLevel.Warning, "set not deleted, tried again after the next read: {Failure}")]
+    public static partial void SetNotDeleted(ILogger logger, string failure);
 }
