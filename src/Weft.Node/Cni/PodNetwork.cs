@@ -9,9 +9,11 @@ namespace Weft.Node.Cni;
 
 /// <summary>
 /// <see cref="IPodNetwork"/> on the kernel. Every call has threads of its own: netlink blocks (deleting a veth pair waits for RCU), and entering a
-/// namespace needs a throw-away thread anyway. The host's side is the namespace of this process.
+/// namespace needs a throw-away thread anyway.
 /// </summary>
-internal sealed class PodNetwork(ILogger logger) : IPodNetwork
+/// <param name="logger">For settings that could not be written.</param>
+/// <param name="hostSpace">Where the host's sides live; null for the namespace of this process.</param>
+internal sealed class PodNetwork(ILogger logger, NetNamespace? hostSpace = null) : IPodNetwork
 {
     /// <summary>RTPROT_BOOT: what "ip route add" writes, and Calico's plugin.</summary>
     private const byte BootProtocol = 3;
@@ -28,7 +30,7 @@ internal sealed class PodNetwork(ILogger logger) : IPodNetwork
     private (MacAddress Mac, int Mtu) Create(PodInterface plan)
     {
         using NetNamespace pod = OpenPod(plan.NetnsPath);
-        using RouteSocket host = RouteSocket.Open();
+        using RouteSocket host = RouteSocket.Open(hostSpace);
         RemoveFromHost(host, plan.HostName);
         try
         {
@@ -37,7 +39,7 @@ internal sealed class PodNetwork(ILogger logger) : IPodNetwork
                 new VethEnd(plan.HostName) { Mac = MacAddress.HostVeth, Mtu = plan.Mtu ?? 0 },
                 new VethEnd(plan.Name) { Mtu = plan.Mtu ?? 0, Namespace = pod }).ThrowIfFailed($"create veth {plan.HostName} with peer {plan.Name} in {plan.NetnsPath}");
             LinkInfo hostSide = host.Links.Find(plan.HostName) ?? throw new KernelException($"find {plan.HostName}", Errno.ENODEV);
-            WriteSysctls(plan.HostSysctls);
+            OnHost(() => WriteSysctls(plan.HostSysctls));
             host.Links.SetUp(hostSide.Index).ThrowIfFailed($"set {plan.HostName} up");
             if (plan.HasIPv6)
             {
@@ -55,10 +57,10 @@ internal sealed class PodNetwork(ILogger logger) : IPodNetwork
 
             return (podSide.Mac, podSide.Mtu);
         }
-        catch (KernelException e)
+        catch
         {
             RemoveFromHost(host, plan.HostName);
-            throw new CniException(CniErrorCode.Failed, e.Message);
+            throw;
         }
     }
 
@@ -145,8 +147,7 @@ internal sealed class PodNetwork(ILogger logger) : IPodNetwork
             throw new CniException(CniErrorCode.Failed, $"open network namespace {netnsPath}: {errno.Describe()}");
         }
 
-        using NetNamespace own = NetNamespace.OpenCurrent();
-        if (pod.IsSame(own))
+        if (IsHost(pod))
         {
             return; // Never delete an interface of the host on behalf of a pod.
         }
@@ -157,7 +158,7 @@ internal sealed class PodNetwork(ILogger logger) : IPodNetwork
 
     private void RemoveFromHost(string hostName)
     {
-        using RouteSocket host = RouteSocket.Open();
+        using RouteSocket host = RouteSocket.Open(hostSpace);
         RemoveFromHost(host, hostName);
     }
 
@@ -177,7 +178,7 @@ internal sealed class PodNetwork(ILogger logger) : IPodNetwork
         }
     }
 
-    private static PodInterfaceState? Read(PodInterface plan)
+    private PodInterfaceState? Read(PodInterface plan)
     {
         using NetNamespace? pod = NetNamespace.TryOpen(plan.NetnsPath, out _);
         if (pod is null)
@@ -191,7 +192,7 @@ internal sealed class PodNetwork(ILogger logger) : IPodNetwork
             return null;
         }
 
-        using RouteSocket host = RouteSocket.Open();
+        using RouteSocket host = RouteSocket.Open(hostSpace);
         LinkInfo? hostSide = host.Links.Find(plan.HostName) is { } found && link.ParentIndex == found.Index && found.ParentIndex == link.Index ? found : null;
         return new PodInterfaceState(
             link.Mac,
@@ -207,18 +208,35 @@ internal sealed class PodNetwork(ILogger logger) : IPodNetwork
             .Select(r => (r.Destination, r.Hop.Gateway.BitLength > 0 ? r.Hop.Gateway : (IpAddress?)null));
     }
 
-    private static NetNamespace OpenPod(string path)
+    private NetNamespace OpenPod(string path)
     {
         NetNamespace pod = NetNamespace.TryOpen(path, out Errno errno) ?? throw new CniException(
             errno == Errno.ENOENT ? CniErrorCode.UnknownContainer : CniErrorCode.InvalidNetns, $"open network namespace {path}: {errno.Describe()}");
-        using NetNamespace own = NetNamespace.OpenCurrent();
-        if (pod.IsSame(own))
+        if (IsHost(pod))
         {
             pod.Dispose();
             throw new CniException(CniErrorCode.InvalidNetns, $"{path} is the network namespace of the host itself");
         }
 
         return pod;
+    }
+
+    private bool IsHost(NetNamespace pod)
+    {
+        using NetNamespace? own = hostSpace is null ? NetNamespace.OpenCurrent() : null;
+        return pod.IsSame(hostSpace ?? own!);
+    }
+
+    private void OnHost(Action work)
+    {
+        if (hostSpace is null)
+        {
+            work();
+        }
+        else
+        {
+            hostSpace.Run(work);
+        }
     }
 
     private void WriteSysctls(IEnumerable<(string Path, string Value, bool Required)> sysctls)

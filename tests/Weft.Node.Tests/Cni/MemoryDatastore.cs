@@ -32,6 +32,12 @@ internal sealed class MemoryDatastore : IDatastore
         return ValueTask.FromResult(new ListResult([.. _values.Where(v => prefix.Contains(v.Key)).Select(v => v.Value)], [], new Revision(_revision)));
     }
 
+    public ValueTask<ListResult> ListAsync(IReadOnlyList<ModelPrefix> prefixes, CancellationToken stop)
+    {
+        Ask();
+        return ValueTask.FromResult(new ListResult([.. _values.Where(v => prefixes.Any(p => p.Contains(v.Key))).Select(v => v.Value)], [], new Revision(_revision)));
+    }
+
     public ValueTask<WriteResult> CreateAsync(ModelKey key, object value, CancellationToken stop) => ValueTask.FromResult(
         Look(key) is { } existing ? new WriteResult(WriteOutcome.AlreadyExists, default, existing) : Write(key, value));
 
@@ -59,7 +65,9 @@ internal sealed class MemoryDatastore : IDatastore
         return ValueTask.FromResult(new WriteResult(WriteOutcome.Written, new Revision(++_revision), existing));
     }
 
-    public async IAsyncEnumerable<WatchBatch> WatchAsync(ModelPrefix prefix, Revision after, [EnumeratorCancellation] CancellationToken stop)
+    public IAsyncEnumerable<WatchBatch> WatchAsync(ModelPrefix prefix, Revision after, CancellationToken stop) => WatchAsync([prefix], after, stop);
+
+    public async IAsyncEnumerable<WatchBatch> WatchAsync(IReadOnlyList<ModelPrefix> prefixes, Revision after, [EnumeratorCancellation] CancellationToken stop)
     {
         await Task.Delay(Timeout.Infinite, stop);
         yield break;

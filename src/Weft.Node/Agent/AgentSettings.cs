@@ -1,0 +1,64 @@
+using Weft.Hosting.Configuration;
+
+namespace Weft.Node.Agent;
+
+/// <summary>Section [agent].</summary>
+public sealed record AgentSettings
+{
+    private const string Section = "agent";
+
+    private static readonly Setting<string> RunDirSetting = Setting.Text(
+        Section, "run-dir", "/run/weft", "Folder of the control socket agent.sock, which CNI plugins and `weft node status` ask.", "path");
+
+    private static readonly Setting<string> BackendSetting = Setting.Choice(
+        Section, "iptables-backend", "auto", ["auto", "nft", "legacy"], "Which iptables writes the rules; auto takes the one that already has rules, else nft.");
+
+    private static readonly Setting<TimeSpan> PolicyWaitSetting = Setting.Duration(
+        Section, "policy-wait", "10s", TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1),
+        "How long a CNI ADD waits until routes and policy of its pod are in the kernel. After that ADD fails and is undone: no pod runs without its policy.");
+
+    private static readonly Setting<long> MtuSetting = Setting.Integer(
+        Section, "mtu", 0, 0, 65535, "MTU of pod interfaces whose network configuration has none; 0 for the kernel's default.");
+
+    private static readonly Setting<TimeSpan> ReportSetting = Setting.Duration(
+        Section, "status-period", "10s", TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10),
+        "How often the agent writes its sign of life into the datastore; it expires after three periods.");
+
+    public static IReadOnlyList<ISetting> Settings { get; } = [RunDirSetting, BackendSetting, PolicyWaitSetting, MtuSetting, ReportSetting];
+
+    /// <summary>The flag --run-dir.</summary>
+    public static ISetting RunDirOption => RunDirSetting;
+
+    public required string RunDir { get; init; }
+
+    /// <summary>"auto", "nft" or "legacy".</summary>
+    public required string IptablesBackend { get; init; }
+
+    public required TimeSpan PolicyWait { get; init; }
+
+    /// <summary>Null for the kernel's default.</summary>
+    public int? Mtu { get; init; }
+
+    public required TimeSpan StatusPeriod { get; init; }
+
+    public string SocketPath => Path.Combine(RunDir, "agent.sock");
+
+    /// <summary>Problems are left in the reader.</summary>
+    public static AgentSettings Parse(SettingsReader reader)
+    {
+        long mtu = reader.Get(MtuSetting);
+        if (mtu is > 0 and < 68)
+        {
+            reader.Report(MtuSetting, "expected 0, or 68 to 65535 (RFC 791)");
+        }
+
+        return new AgentSettings
+        {
+            RunDir = reader.Get(RunDirSetting),
+            IptablesBackend = reader.Get(BackendSetting),
+            PolicyWait = reader.Get(PolicyWaitSetting),
+            Mtu = mtu == 0 ? null : (int)mtu,
+            StatusPeriod = reader.Get(ReportSetting),
+        };
+    }
+}

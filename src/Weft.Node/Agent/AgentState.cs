@@ -1,0 +1,72 @@
+using Weft.Datastore.Sync;
+using Weft.Model.Keys;
+using Weft.Node.Cni;
+
+namespace Weft.Node.Agent;
+
+/// <summary>Where the agent stands with the datastore.</summary>
+/// <param name="Status">Of the syncer.</param>
+/// <param name="Detail">For the operator.</param>
+/// <param name="Since">When the status was entered.</param>
+/// <param name="EverInSync">The kernel has been written at least once by this process.</param>
+internal sealed record SyncState(SyncStatus Status, string Detail, DateTimeOffset Since, bool EverInSync);
+
+/// <summary>What the dataplane says of its last round.</summary>
+/// <param name="At">When it ended.</param>
+/// <param name="Duration">How long it took.</param>
+/// <param name="Problem">What could not be written and is tried again, or null.</param>
+/// <param name="Policies">Active policies.</param>
+/// <param name="Profiles">Active profiles.</param>
+/// <param name="Sets">Sets in use.</param>
+/// <param name="Routes">Routes of this agent.</param>
+internal sealed record ApplyState(DateTimeOffset At, TimeSpan Duration, string? Problem, int Policies, int Profiles, int Sets, int Routes);
+
+/// <summary>
+/// What others may know of the agent: immutable snapshots, each swapped whole by the loop it belongs to, read by status and CNI STATUS.
+/// </summary>
+internal sealed class AgentState(TimeProvider time) : INodeReadiness
+{
+    private SyncState _sync = new(SyncStatus.WaitForDatastore, "not connected yet", time.GetUtcNow(), EverInSync: false);
+    private IReadOnlyDictionary<ModelKey, string> _problems = new Dictionary<ModelKey, string>();
+    private ApplyState? _apply;
+    private string? _startupProblem = "the node has not been entered into the datastore yet";
+
+    public SyncState Sync => Volatile.Read(ref _sync);
+
+    public IReadOnlyDictionary<ModelKey, string> Problems => Volatile.Read(ref _problems);
+
+    /// <summary>Null before the first round.</summary>
+    public ApplyState? Apply => Volatile.Read(ref _apply);
+
+    /// <summary>What of the start-up is missing, or null.</summary>
+    public string? StartupProblem => Volatile.Read(ref _startupProblem);
+
+    public (CniErrorCode Code, string Reason)? Trouble
+    {
+        get
+        {
+            SyncState sync = Sync;
+            return (sync, Apply) switch
+            {
+                ({ EverInSync: false }, _) => (CniErrorCode.NotAvailable, $"the agent is not in sync with the datastore: {sync.Detail}"),
+                ({ Status: not SyncStatus.InSync }, _) => (CniErrorCode.NotAvailable, $"the agent has lost the datastore: {sync.Detail}"),
+                (_, { Problem: { } problem }) => (CniErrorCode.LimitedConnectivity, $"the kernel could not be written: {problem}"),
+                (_, null) => (CniErrorCode.NotAvailable, "the agent has not written the kernel yet"),
+                _ => null,
+            };
+        }
+    }
+
+    public void SetSync(SyncStatus status, string detail)
+    {
+        SyncState before = Sync;
+        Volatile.Write(ref _sync, new SyncState(
+            status, detail, before.Status == status ? before.Since : time.GetUtcNow(), before.EverInSync || status == SyncStatus.InSync));
+    }
+
+    public void SetProblems(IReadOnlyDictionary<ModelKey, string> problems) => Volatile.Write(ref _problems, problems);
+
+    public void SetApply(ApplyState apply) => Volatile.Write(ref _apply, apply);
+
+    public void SetStartupProblem(string? problem) => Volatile.Write(ref _startupProblem, problem);
+}

@@ -1,0 +1,49 @@
+using System.Text.Json.Nodes;
+using Weft.Hosting.Control;
+using Weft.Node.Cni;
+
+namespace Weft.Node.Agent;
+
+/// <summary>
+/// Answers agent.sock: CNI calls and the status. One request per connection; the socket's mode lets only root (the owner) connect. Calls run side by side.
+/// </summary>
+internal sealed class CniServer(CniExecutor executor, Func<JsonObject> status)
+{
+    public async Task<JsonNode?> AnswerAsync(JsonObject request, CancellationToken stop)
+    {
+        switch (Text(request, "command"))
+        {
+            case "cni":
+                return (await CallAsync(request, stop)).Write();
+            case "status":
+                return status();
+            default:
+                return ControlServer.Error($"unknown command \"{Text(request, "command")}\": expected cni or status");
+        }
+    }
+
+    private async Task<CniOutcome> CallAsync(JsonObject request, CancellationToken stop)
+    {
+        Dictionary<string, string> environment = [];
+        foreach ((string name, JsonNode? value) in request["environment"] as JsonObject ?? [])
+        {
+            if (value is JsonValue text && text.TryGetValue(out string? word))
+            {
+                environment[name] = word;
+            }
+        }
+
+        JsonObject config = request["config"] as JsonObject ?? [];
+        try
+        {
+            return await executor.RunAsync(CniRequest.Parse(environment, config), stop);
+        }
+        catch (CniException e)
+        {
+            // The plugin has parsed the same text before; this is another program, or another version of the plugin.
+            return CniOutcome.Error(Text(config, "cniVersion") is { Length: > 0 } version ? version : CniVersions.Newest, e);
+        }
+    }
+
+    private static string Text(JsonObject json, string key) => json[key] is JsonValue value && value.TryGetValue(out string? text) ? text : string.Empty;
+}
