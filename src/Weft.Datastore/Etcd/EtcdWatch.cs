@@ -60,7 +60,10 @@ internal sealed class EtcdWatch : IAsyncDisposable
             WatchBatch? batch = response is null ? null : Handle(response);
             if (_stream is { Lost: { } why } lost)
             {
-                await CloseAsync(lost, why);
+                string trouble = await CloseAsync(lost, why);
+
+                // A stream that never got as far as its watchers is no better than none.
+                batch ??= lost.IsOpen ? null : Trouble(trouble);
             }
             else if (batch is null && _stream!.IsOpen && _trouble is not null)
             {
@@ -210,7 +213,7 @@ internal sealed class EtcdWatch : IAsyncDisposable
             : null;
     }
 
-    private async ValueTask CloseAsync(Stream stream, string why)
+    private async ValueTask<string> CloseAsync(Stream stream, string why)
     {
         _stream = null;
         await stream.DisposeAsync();
@@ -229,6 +232,7 @@ internal sealed class EtcdWatch : IAsyncDisposable
         }
 
         _trouble = trouble;
+        return trouble;
     }
 
     private WatchBatch Trouble(string reason)
