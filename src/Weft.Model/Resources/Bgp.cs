@@ -77,7 +77,7 @@ public sealed class SecretKeyRef : ApiObject
 {
     public string? Name { get; set; }
 
-    public string Key { get; set; } = string.Empty;
+    public string Key { get; set => field = value ?? string.Empty; } = string.Empty;
 
     public bool? Optional { get; set; }
 }
@@ -166,7 +166,7 @@ public sealed class BGPFilterRule : ApiObject
     public string? PeerType { get; set; }
 
     /// <summary>Accept or Reject.</summary>
-    public string Action { get; set; } = string.Empty;
+    public string Action { get; set => field = value ?? string.Empty; } = string.Empty;
 
     public List<BGPFilterOperation>? Operations { get; set; }
 }

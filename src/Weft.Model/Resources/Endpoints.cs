@@ -130,7 +130,7 @@ public sealed class HostEndpointSpec : ApiObject
 
 public sealed class EndpointPort : ApiObject
 {
-    public string Name { get; set; } = string.Empty;
+    public string Name { get; set => field = value ?? string.Empty; } = string.Empty;
 
     public Protocol Protocol { get; set; }
 

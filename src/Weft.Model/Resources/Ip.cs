@@ -12,7 +12,7 @@ public sealed class IPPool() : Resource(ResourceKind.IPPool)
 
 public sealed class IPPoolSpec : ApiObject
 {
-    public string Cidr { get; set; } = string.Empty;
+    public string Cidr { get; set => field = value ?? string.Empty; } = string.Empty;
 
     /// <summary>Never, Always or CrossSubnet.</summary>
     public string? VxlanMode { get; set; }

@@ -62,7 +62,7 @@ public sealed class NodeWireguardSpec : ApiObject
 
 public sealed class NodeAddress : ApiObject
 {
-    public string Address { get; set; } = string.Empty;
+    public string Address { get; set => field = value ?? string.Empty; } = string.Empty;
 
     /// <summary>"CalicoNodeIP", "InternalIP" or "ExternalIP".</summary>
     public string? Type { get; set; }

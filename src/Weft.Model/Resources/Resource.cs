@@ -75,13 +75,13 @@ public sealed class ObjectMeta : ApiObject
 /// <summary>Metadata.ownerReferences entry.</summary>
 public sealed class OwnerReference : ApiObject
 {
-    public string ApiVersion { get; set; } = string.Empty;
+    public string ApiVersion { get; set => field = value ?? string.Empty; } = string.Empty;
 
-    public string Kind { get; set; } = string.Empty;
+    public string Kind { get; set => field = value ?? string.Empty; } = string.Empty;
 
-    public string Name { get; set; } = string.Empty;
+    public string Name { get; set => field = value ?? string.Empty; } = string.Empty;
 
-    public string Uid { get; set; } = string.Empty;
+    public string Uid { get; set => field = value ?? string.Empty; } = string.Empty;
 
     public bool? Controller { get; set; }
 

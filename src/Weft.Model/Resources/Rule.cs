@@ -4,7 +4,7 @@ namespace Weft.Model.Resources;
 public sealed class Rule : ApiObject
 {
     /// <summary>Allow, Deny, Log or Pass.</summary>
-    public string Action { get; set; } = string.Empty;
+    public string Action { get; set => field = value ?? string.Empty; } = string.Empty;
 
     /// <summary>4 or 6; null for both.</summary>
     public int? IpVersion { get; set; }

@@ -30,10 +30,10 @@ public sealed class KubernetesLabelSelector : ApiObject
 
 public sealed class KubernetesSelectorExpression : ApiObject
 {
-    public string Key { get; set; } = string.Empty;
+    public string Key { get; set => field = value ?? string.Empty; } = string.Empty;
 
     /// <summary>In, NotIn, Exists or DoesNotExist.</summary>
-    public string Operator { get; set; } = string.Empty;
+    public string Operator { get; set => field = value ?? string.Empty; } = string.Empty;
 
     public List<string>? Values { get; set; }
 }
@@ -74,7 +74,7 @@ public sealed class KubernetesPolicyPeer : ApiObject
 
 public sealed class KubernetesIpBlock : ApiObject
 {
-    public string Cidr { get; set; } = string.Empty;
+    public string Cidr { get; set => field = value ?? string.Empty; } = string.Empty;
 
     public List<string>? Except { get; set; }
 }

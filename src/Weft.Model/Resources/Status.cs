@@ -6,18 +6,18 @@ namespace Weft.Model.Resources;
 public sealed class StatusCondition : ApiObject
 {
     /// <summary>"Allocatable" for an IPPool, "Ready" for a Tier.</summary>
-    public string Type { get; set; } = string.Empty;
+    public string Type { get; set => field = value ?? string.Empty; } = string.Empty;
 
     /// <summary>"True", "False" or "Unknown".</summary>
-    public string Status { get; set; } = string.Empty;
+    public string Status { get; set => field = value ?? string.Empty; } = string.Empty;
 
     public long? ObservedGeneration { get; set; }
 
     public string? LastTransitionTime { get; set; }
 
-    public string Reason { get; set; } = string.Empty;
+    public string Reason { get; set => field = value ?? string.Empty; } = string.Empty;
 
-    public string Message { get; set; } = string.Empty;
+    public string Message { get; set => field = value ?? string.Empty; } = string.Empty;
 }
 
 /// <summary>Status of a kind that reports by conditions only.</summary>

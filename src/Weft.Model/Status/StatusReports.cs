@@ -8,7 +8,7 @@ public sealed class FelixStatusReport : ApiObject
 {
     /// <summary>RFC 3339, UTC.</summary>
     [JsonPropertyName("time")]
-    public string Time { get; set; } = string.Empty;
+    public string Time { get; set => field = value ?? string.Empty; } = string.Empty;
 
     /// <summary>Seconds.</summary>
     [JsonPropertyName("uptime")]
@@ -24,5 +24,5 @@ public sealed class EndpointStatusReport : ApiObject
 {
     /// <summary>"up", "down" or "error".</summary>
     [JsonPropertyName("status")]
-    public string Status { get; set; } = string.Empty;
+    public string Status { get; set => field = value ?? string.Empty; } = string.Empty;
 }
