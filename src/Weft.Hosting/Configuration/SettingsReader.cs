@@ -47,7 +47,7 @@ public sealed class SettingsReader
 
         foreach ((string section, string key, string value) in arguments)
         {
-            reader.Put($"{section}:{key}", value, "command line");
+            reader.Put($"{section}:{key}", value, $"command line: [{section}] {key}");
         }
 
         return reader;

@@ -1,6 +1,5 @@
-using System.Security.Cryptography;
-using System.Text;
 using Weft.Model.Keys;
+using Weft.Model.Names;
 using Weft.Model.Resources;
 using Weft.Policy.Output;
 
@@ -11,9 +10,6 @@ internal sealed record PodIdentity
 {
     public const string Kubernetes = "k8s";
     public const string Container = "cni";
-
-    /// <summary>Calico's default for FelixConfiguration.interfacePrefix; everything with this prefix is a pod's and is closed until policy opens it.</summary>
-    private const string HostPrefix = "cali";
 
     /// <summary>"k8s" when CNI_ARGS names pod and namespace, else "cni".</summary>
     public required string Orchestrator { get; init; }
@@ -33,9 +29,7 @@ internal sealed record PodIdentity
     public bool IsKubernetes => Orchestrator == Kubernetes;
 
     /// <summary>Host side of the veth pair. For a Kubernetes pod it follows from the pod's name, so that a new sandbox gets the same one.</summary>
-    public string HostInterface => HostPrefix + (IsKubernetes
-        ? Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes($"{Namespace}.{Pod}")))[..11]
-        : ContainerId[..Math.Min(11, ContainerId.Length)]);
+    public string HostInterface => IsKubernetes ? InterfaceName.ForWorkload(Namespace, Pod) : InterfaceName.ForContainer(ContainerId);
 
     /// <param name="request">A request for ADD, DEL or CHECK.</param>
     /// <param name="node">Name of the Node resource.</param>
@@ -55,12 +49,19 @@ internal sealed record PodIdentity
     }
 
     /// <summary>Begins every name that this pod's endpoint may have; only the interface name follows.</summary>
-    public string EndpointNamePrefix => WorkloadEndpointName.Prefix(Node, Orchestrator, IsKubernetes ? Pod : ContainerId);
+    /// <exception cref="CniException">A part cannot stand in a name.</exception>
+    public string EndpointNamePrefix => Name(string.Empty).TryBuildPrefix(out string? prefix, out string? problem)
+        ? prefix
+        : throw new CniException(CniErrorCode.InvalidEnvironment, $"no WorkloadEndpoint can be named for {Workload} on {Node}: {problem}");
 
-    public ResourceKey EndpointKey(string interfaceName) =>
-        new(ResourceKind.WorkloadEndpoint, Namespace, WorkloadEndpointName.Format(Node, Orchestrator, IsKubernetes ? Pod : ContainerId, interfaceName));
+    /// <exception cref="CniException">A part cannot stand in a name.</exception>
+    public ResourceKey EndpointKey(string interfaceName) => Name(interfaceName).TryBuild(out string? name, out string? problem)
+        ? new ResourceKey(ResourceKind.WorkloadEndpoint, Namespace, name)
+        : throw new CniException(CniErrorCode.InvalidEnvironment, $"no WorkloadEndpoint can be named for {Workload} on {Node}: {problem}");
 
     public WorkloadEndpointId EndpointId(string interfaceName) => new(Orchestrator, Workload, interfaceName);
+
+    private WorkloadEndpointName Name(string interfaceName) => new(Node, Orchestrator, interfaceName, Pod, ContainerId);
 
     /// <summary>Outside Kubernetes the label decides, as for Mesos; CNI_TEST_NAMESPACE is what Calico's own tests use.</summary>
     private static string OtherNamespace(CniRequest request) =>

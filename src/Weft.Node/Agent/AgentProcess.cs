@@ -1,0 +1,191 @@
+using System.Reflection;
+using Microsoft.Extensions.Logging;
+using Weft.Datastore;
+using Weft.Datastore.Sync;
+using Weft.Hosting;
+using Weft.Hosting.Control;
+using Weft.Ipam;
+using Weft.Node.Cni;
+using Weft.Node.Startup;
+
+namespace Weft.Node.Agent;
+
+/// <summary>The dataplane as the agent runs it.</summary>
+internal interface IDataplane : IDataplaneIntake
+{
+    /// <summary>Runs until stopped; the kernel stays as it is then.</summary>
+    Task RunAsync(CancellationToken stop);
+
+    /// <summary>Makes the loop come round even when nothing changes.</summary>
+    void Beat();
+
+    Heartbeat Heartbeat { get; }
+}
+
+/// <summary>What the agent is made of, besides what it makes itself; the role fills it with the real ones.</summary>
+internal sealed class AgentParts
+{
+    public required AgentSettings Settings { get; init; }
+
+    public required NodeSettings Node { get; init; }
+
+    public required IDatastore Datastore { get; init; }
+
+    public required ISyncer Syncer { get; init; }
+
+    public required IAddressAllocator Addresses { get; init; }
+
+    public required IPodNetwork Network { get; init; }
+
+    public required INodeHost Host { get; init; }
+
+    /// <summary>Given what it reports to.</summary>
+    public required Func<EndpointProgress, AgentState, IDataplane> Dataplane { get; init; }
+}
+
+/// <summary>
+/// The agent while it runs:
+/// <code>
+///   etcd --watch--> EtcdSyncer --updates--> PolicyLoop (PolicyGraph) --DataplaneUpdate--> DataplaneLoop --netlink, iptables-restore--> kernel
+///     ^ ^ ^                                     | wanted                                      | programmed
+///     | | |                                     v                                             v
+///     | | +-- NodeStartup (Node, defaults)    EndpointProgress &lt;-----------------------------+
+///     | +---- LifeSign (twin detection)         | wakes
+///     |                                         v
+///     +------ CniExecutor (IPAM, endpoints) &lt;-- CniServer on RUN-DIR/agent.sock &lt;-- weft as CNI plugin, weft node status
+/// </code>
+/// Nothing is written to the kernel before the first in-sync. A datastore that is absent or lost leaves the kernel as it is; stopping does so too.
+/// </summary>
+internal sealed class AgentProcess
+{
+    /// <summary>How often the status line is renewed and, without a watchdog, the loops are looked at.</summary>
+    private static readonly TimeSpan s_lookPeriod = TimeSpan.FromSeconds(5);
+
+    /// <summary>A loop without a round for so long hangs: the longest round is a full write of the firewall.</summary>
+    private static readonly TimeSpan s_stalled = TimeSpan.FromSeconds(45);
+
+    private readonly AgentParts _parts;
+    private readonly RoleContext _context;
+    private readonly ILogger _logger;
+    private readonly AgentState _state;
+    private readonly EndpointProgress _progress;
+    private readonly IDataplane _dataplane;
+    private readonly PolicyLoop _policy;
+    private readonly LifeSign _lifeSign;
+    private readonly NodeStartup _startup;
+    private readonly CniServer _server;
+    private readonly StatusReport _status;
+
+    public AgentProcess(AgentParts parts, RoleContext context)
+    {
+        (_parts, _context, _logger) = (parts, context, context.Logs.CreateLogger("agent"));
+        string node = parts.Node.Name;
+        _state = new AgentState(context.Time);
+        _progress = new EndpointProgress(parts.Settings.PolicyWait, context.Time);
+        _dataplane = parts.Dataplane(_progress, _state);
+        _policy = new PolicyLoop(node, _dataplane, _progress, _state, context.Time, _logger);
+        _lifeSign = new LifeSign(node, parts.Settings.StatusPeriod, parts.Datastore, context.Time, _logger);
+        _startup = new NodeStartup(parts.Node, parts.Datastore, parts.Host, Version, context.Time, context.Logs.CreateLogger("startup"));
+        _status = new StatusReport(node, _state, _progress, _lifeSign, context.Time.GetUtcNow());
+        _server = new CniServer(
+            new CniExecutor(new CniServices
+            {
+                Datastore = parts.Datastore, Addresses = parts.Addresses, Network = parts.Network, PolicyWait = _progress, Readiness = _state, Node = node,
+                DefaultMtu = parts.Settings.Mtu, Time = context.Time, Logger = context.Logs.CreateLogger("cni"),
+            }),
+            _status.Write);
+    }
+
+    private static string Version => typeof(AgentProcess).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? string.Empty;
+
+    public async Task<ExitStatus> RunAsync(CancellationToken stop)
+    {
+        ControlServer control;
+        try
+        {
+            control = ControlServer.Listen(_parts.Settings.SocketPath, _server.AnswerAsync, _context.Time);
+        }
+        catch (IOException e)
+        {
+            Log.CannotListen(_logger, e.Message);
+            return ExitStatus.Failed;
+        }
+
+        await using ControlServer listening = control;
+        Log.Listening(_logger, _parts.Node.Name, control.Path);
+
+        // Ready means: calls are answered. Whether the datastore answers is told by STATUS= and by the CNI verb STATUS: a machine must come up without its
+        // datastore, with the routes and policy it had.
+        _context.Systemd.Ready(_status.Line());
+        bool failed = await RunPartsAsync(control, stop);
+        _context.Systemd.Stopping("stopped; routes and policy stay in the kernel");
+        Log.Stopped(_logger);
+        return failed ? ExitStatus.Failed : ExitStatus.Ok;
+    }
+
+    /// <summary>All parts end together; one that ends by itself takes the process with it, and the service manager starts it anew.</summary>
+    private async Task<bool> RunPartsAsync(ControlServer control, CancellationToken stop)
+    {
+        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        bool failed = false;
+        await Task.WhenAll(
+            Guard("control socket", control.RunAsync(end.Token)),
+            Guard("syncer", _parts.Syncer.RunAsync(_policy, end.Token)),
+            Guard("policy loop", _policy.RunAsync(end.Token)),
+            Guard("dataplane loop", _dataplane.RunAsync(end.Token)),
+            Guard("start-up", _startup.RunAsync(OnStartup, end.Token)),
+            Guard("life sign", _lifeSign.RunAsync(end.Token)),
+            Guard("watchdog", WatchAsync(end.Token)));
+        return failed;
+
+        async Task Guard(string part, Task running)
+        {
+            try
+            {
+                await running;
+            }
+            catch (OperationCanceledException) when (end.IsCancellationRequested)
+            {
+                // Stopping, or another part has ended.
+            }
+            catch (Exception e)
+            {
+                failed = true;
+                Log.PartEnded(_logger, e, part);
+            }
+
+            await end.CancelAsync();
+        }
+    }
+
+    private void OnStartup(string? problem) =>
+        _state.SetStartupProblem(problem ?? (_startup.Problems.Count > 0 ? string.Join("; ", _startup.Problems) : null));
+
+    /// <summary>Feeds systemd's watchdog as long as both loops come round, and renews the status line.</summary>
+    private async Task WatchAsync(CancellationToken stop)
+    {
+        TimeSpan period = _context.Systemd.WatchdogPeriod is { } limit && limit / 2 < s_lookPeriod ? limit / 2 : s_lookPeriod;
+        while (!stop.IsCancellationRequested)
+        {
+            _policy.Beat();
+            _dataplane.Beat();
+            await Task.Delay(period, _context.Time, stop);
+            _context.Systemd.Status(_status.Line());
+            if (Array.TrueForAll([_policy.Heartbeat, _dataplane.Heartbeat], IsAlive))
+            {
+                _context.Systemd.FeedWatchdog();
+            }
+        }
+    }
+
+    private bool IsAlive(Heartbeat heartbeat)
+    {
+        TimeSpan silent = heartbeat.Last == 0 ? TimeSpan.Zero : _context.Time.GetElapsedTime(heartbeat.Last);
+        if (silent > s_stalled)
+        {
+            Log.NoProgress(_logger, heartbeat.Part, (long)silent.TotalSeconds);
+        }
+
+        return silent <= s_stalled;
+    }
+}
