@@ -1,4 +1,6 @@
 using Microsoft.Extensions.Logging;
+using Weft.Dataplane.Drivers.Routes;
+using Weft.Linux.Netlink;
 using Weft.Primitives.Net;
 
 namespace Weft.Dataplane.Drivers;
@@ -29,4 +31,28 @@ internal static partial class Log
 
     [LoggerMessage(1612, LogLevel.Warning, "set not deleted, tried again after the next read: {Failure}")]
     public static partial void SetNotDeleted(ILogger logger, string failure);
+
+    [LoggerMessage(1620, LogLevel.Warning, "{Family} routes not read: {Result}")]
+    public static partial void RoutesNotRead(ILogger logger, IpFamily family, NetlinkResult result);
+
+    [LoggerMessage(1621, LogLevel.Warning, "batch of {Count} {Family} routes failed: {Result}")]
+    public static partial void RouteBatchFailed(ILogger logger, IpFamily family, int count, NetlinkResult result);
+
+    [LoggerMessage(1622, LogLevel.Warning, "route {Prefix} {Target} not written: {Result}")]
+    public static partial void RouteNotWritten(ILogger logger, IpPrefix prefix, RouteTarget target, NetlinkResult result);
+
+    [LoggerMessage(1623, LogLevel.Warning, "route {Prefix} not deleted: {Result}")]
+    public static partial void RouteNotDeleted(ILogger logger, IpPrefix prefix, NetlinkResult result);
+
+    [LoggerMessage(1624, LogLevel.Warning, "route {Prefix} {Target} not written: a route of another program has the same destination and metric")]
+    public static partial void RouteConflict(ILogger logger, IpPrefix prefix, RouteTarget target);
+
+    [LoggerMessage(1630, LogLevel.Warning, "{Family} neighbours not read: {Result}")]
+    public static partial void NeighborsNotRead(ILogger logger, IpFamily family, NetlinkResult result);
+
+    [LoggerMessage(1631, LogLevel.Warning, "neighbour {Address} of {Link} not written: {Result}")]
+    public static partial void NeighborNotWritten(ILogger logger, IpAddress address, string link, NetlinkResult result);
+
+    [LoggerMessage(1632, LogLevel.Warning, "setting {Path} not set to {Value}: {Failure}")]
+    public static partial void SysctlNotWritten(ILogger logger, string path, string value, string failure);
 }
