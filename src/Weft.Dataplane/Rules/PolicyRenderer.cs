@@ -1,0 +1,54 @@
+using Weft.Dataplane.Drivers.IpTables;
+using Weft.Policy.Output;
+using Weft.Primitives.Net;
+using RuleAction = Weft.Dataplane.Drivers.IpTables.RuleAction;
+
+namespace Weft.Dataplane.Rules;
+
+/// <summary>
+/// Policies and profiles of one family as chains. Such a chain decides nothing by itself: it sets the accept or pass mark and returns, or drops. Who
+/// jumps to it looks at the marks.
+/// </summary>
+internal sealed class PolicyRenderer(RuleSettings settings, IpFamily family, Func<string, string> setName)
+{
+    private readonly RuleRenderer _rules = new(settings, family, setName);
+
+    public IEnumerable<Chain> Policy(ActivePolicyUpdate policy)
+    {
+        string owner = $"{policy.Id.Kind} {(policy.Id.Namespace.Length == 0 ? policy.Id.Name : $"{policy.Id.Namespace}/{policy.Id.Name}")}";
+        yield return Chain(ChainNames.PolicyInbound(policy.Id), policy.InboundRules, $"{owner} ingress");
+        yield return Chain(ChainNames.PolicyOutbound(policy.Id), policy.OutboundRules, $"{owner} egress");
+    }
+
+    public IEnumerable<Chain> Profile(ActiveProfileUpdate profile)
+    {
+        yield return Chain(ChainNames.ProfileInbound(profile.Name), profile.InboundRules, $"Profile {profile.Name} ingress");
+        yield return Chain(ChainNames.ProfileOutbound(profile.Name), profile.OutboundRules, $"Profile {profile.Name} egress");
+    }
+
+    private Chain Chain(string name, IReadOnlyList<DataplaneRule> rules, string comment)
+    {
+        List<Rule> rendered = [];
+        foreach (DataplaneRule rule in rules)
+        {
+            _rules.Append(rule, rendered);
+        }
+
+        // Returning is what the end of a chain does anyway.
+        while (rendered.Count > 0 && rendered[^1].Action == RuleAction.Return)
+        {
+            rendered.RemoveAt(rendered.Count - 1);
+        }
+
+        if (rendered.Count == 0)
+        {
+            rendered.Add(new Rule(Match.All, RuleAction.None, comment));
+        }
+        else
+        {
+            rendered[0] = rendered[0] with { Comments = [comment, .. rendered[0].Comments] };
+        }
+
+        return new Chain(name, rendered);
+    }
+}
