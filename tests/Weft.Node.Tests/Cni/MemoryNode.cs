@@ -16,14 +16,15 @@ internal sealed class MemoryNode : IAddressAllocator, IPodNetwork, IPolicyWait, 
 {
     private readonly CniExecutor _executor;
 
-    public MemoryNode()
+    /// <param name="network">The kernel, or null for one in memory.</param>
+    public MemoryNode(IPodNetwork? network = null)
     {
         Datastore.Put(new ResourceKey(ResourceKind.ClusterInformation, "default"), new ClusterInformation { Spec = { DatastoreReady = true } });
         Datastore.Put(new ResourceKey(ResourceKind.IPPool, "pool"), new IPPool { Spec = { Cidr = "10.1.0.0/16" } });
         Datastore.Put(new BlockKey(IpPrefix.Parse("10.1.0.0/26")), Block);
         Services = new CniServices
         {
-            Datastore = Datastore, Addresses = this, Network = this, PolicyWait = this, Readiness = this, Node = "node-a",
+            Datastore = Datastore, Addresses = this, Network = network ?? this, PolicyWait = this, Readiness = this, Node = "node-a",
             Time = TimeProvider.System, Logger = NullLogger.Instance,
         };
         _executor = new CniExecutor(Services);
