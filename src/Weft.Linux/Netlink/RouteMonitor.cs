@@ -43,18 +43,17 @@ public sealed class RouteMonitor : IDisposable
 
     private readonly int _descriptor;
     private readonly byte[] _received = GC.AllocateUninitializedArray<byte>(64 * 1024, pinned: true);
+    private TimeSpan _patience;
     private bool _disposed;
 
     private RouteMonitor(int descriptor) => _descriptor = descriptor;
 
     /// <param name="groups">What to hear of.</param>
-    /// <param name="patience">How long one <see cref="Wait"/> blocks at most.</param>
     /// <param name="space">Null for the namespace of the calling thread.</param>
     /// <exception cref="KernelException">The kernel refused.</exception>
-    public static RouteMonitor Open(MonitorGroups groups, TimeSpan patience, NetNamespace? space = null) =>
-        space is null ? OpenHere(groups, patience) : space.Run(() => OpenHere(groups, patience));
+    public static RouteMonitor Open(MonitorGroups groups, NetNamespace? space = null) => space is null ? OpenHere(groups) : space.Run(() => OpenHere(groups));
 
-    private static RouteMonitor OpenHere(MonitorGroups groups, TimeSpan patience)
+    private static RouteMonitor OpenHere(MonitorGroups groups)
     {
         Errno errno = SystemCalls.Socket(
             NetlinkConstants.AF_NETLINK, NetlinkConstants.SOCK_RAW | NetlinkConstants.SOCK_CLOEXEC, NetlinkConstants.NETLINK_ROUTE, out int descriptor);
@@ -62,17 +61,24 @@ public sealed class RouteMonitor : IDisposable
         {
             // The forced size needs CAP_NET_ADMIN; without it the default holds less and says "lost" sooner.
             _ = SystemCalls.SetSocketOption(descriptor, NetlinkConstants.SOL_SOCKET, NetlinkConstants.SO_RCVBUFFORCE, SocketBuffer);
-            errno = SystemCalls.SetReceiveTimeout(descriptor, patience);
-            errno = errno == Errno.None ? SystemCalls.BindNetlink(descriptor, (uint)groups) : errno;
+            errno = SystemCalls.BindNetlink(descriptor, (uint)groups);
         }
 
         return errno == Errno.None ? new RouteMonitor(descriptor) : throw new KernelException($"listen to route netlink groups {groups}", errno);
     }
 
     /// <summary>Waits for one datagram and hands its messages on. False when nothing came within the patience.</summary>
+    /// <param name="events">Called on this thread.</param>
+    /// <param name="patience">Above zero.</param>
     /// <exception cref="KernelException">The socket failed.</exception>
-    public bool Wait(IRouteEvents events)
+    public bool Wait(IRouteEvents events, TimeSpan patience)
     {
+        if (patience != _patience)
+        {
+            _patience = patience;
+            _ = SystemCalls.SetReceiveTimeout(_descriptor, patience);
+        }
+
         Errno errno = SystemCalls.Receive(_descriptor, _received, out int length);
         switch (errno)
         {

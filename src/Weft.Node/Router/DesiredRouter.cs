@@ -29,6 +29,9 @@ internal sealed record FibSettings
 
     public required ImmutableSortedDictionary<IpPrefix, IpAddress> HostRoutes { get; init; }
 
+    /// <summary>Whether a next hop may be reached by a default route.</summary>
+    public required bool ResolveViaDefault { get; init; }
+
     public uint Metric(IpFamily family) => family == IpFamily.IPv6 ? MetricIPv6 : MetricIPv4;
 }
 
@@ -110,6 +113,7 @@ internal sealed record DesiredRouter
                 MetricIPv4 = settings.RouteMetric ?? cluster.MetricIPv4,
                 MetricIPv6 = settings.RouteMetric ?? cluster.MetricIPv6,
                 Rules = cluster.Kernel,
+                ResolveViaDefault = settings.ResolveViaDefault,
                 Blackholes = cluster.Blackholes,
                 HostRoutes = cluster.HostRoutes,
             },

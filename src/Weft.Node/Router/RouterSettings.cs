@@ -64,6 +64,9 @@ internal sealed record RouterSettings
     public static readonly Setting<string> SecretsDirectorySetting = Setting.Text("router", "secrets-dir", "/etc/weft/secrets",
         "Passwords named by BGPPeer resources (secretKeyRef): one file NAME/KEY each, readable by its owner only.", "path");
 
+    public static readonly Setting<bool> ResolveViaDefaultSetting = Setting.Switch("router", "resolve-via-default", false,
+        "A next hop may be reached by a default route. Without this key: yes with a datastore (nodes of one cluster in different subnets), no without.");
+
     /// <summary>Also declared by the node's start-up; the same key with the same meaning.</summary>
     public static readonly Setting<string> NodeNameSetting = Setting.Text("node", "name", "",
         "Name of this node in the datastore; the host name in lower case when not set.");
@@ -73,7 +76,7 @@ internal sealed record RouterSettings
     [
         RouterIdSetting, LocalAsSetting, ListenSetting, InstallRoutesSetting, NetworksSetting, RunDirectorySetting, HoldTimeSetting, KeepaliveSetting,
         ConnectRetrySetting, RouteProtocolSetting, RouteMetricSetting, MultipathSetting, RestartTimeSetting, SettleTimeSetting, ClusterIdSetting,
-        SecretsDirectorySetting, NodeNameSetting, .. NeighborSettings.All,
+        SecretsDirectorySetting, ResolveViaDefaultSetting, NodeNameSetting, .. NeighborSettings.All,
     ];
 
     /// <summary>Null: taken from the datastore, or made from <see cref="NodeName"/> when <see cref="RouterIdFromName"/>.</summary>
@@ -113,6 +116,8 @@ internal sealed record RouterSettings
     public IpAddress? ClusterId { get; init; }
 
     public string SecretsDirectory { get; init; } = "/etc/weft/secrets";
+
+    public bool ResolveViaDefault { get; init; }
 
     public string NodeName { get; init; } = string.Empty;
 
@@ -157,6 +162,7 @@ internal sealed record RouterSettings
             ClusterId = clusterId,
             SecretsDirectory = reader.Get(SecretsDirectorySetting),
             NodeName = name.Length > 0 ? name : Environment.MachineName.ToLowerInvariant(),
+            ResolveViaDefault = reader.IsSet(ResolveViaDefaultSetting) ? reader.Get(ResolveViaDefaultSetting) : usesDatastore,
             UsesDatastore = usesDatastore,
         };
         return settings with { Neighbors = NeighborSettings.ReadAll(reader, settings) };

@@ -1,0 +1,316 @@
+using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging;
+using Weft.Bgp.Rib;
+using Weft.Hosting.Loops;
+using Weft.Linux.Netlink;
+using Weft.Primitives.Net;
+
+namespace Weft.Node.Router;
+
+/// <summary>What the FIB's loop is told.</summary>
+internal enum FibEvent : byte
+{
+    /// <summary>Best routes changed; they wait in the feeder's list.</summary>
+    Best,
+    Settings,
+    Host,
+    OwnRouteRemoved,
+    OwnRoutesInDoubt,
+
+    /// <summary>A new speaker starts with an empty table.</summary>
+    NewSpeaker,
+
+    /// <summary>Everybody has sent their tables.</summary>
+    Settled,
+    Retry,
+    Query,
+}
+
+/// <summary>One message; <paramref name="Body"/> is what the event needs.</summary>
+internal readonly record struct FibMessage(FibEvent Event, object? Body = null);
+
+/// <summary>Which prefixes are installed, asked from another thread.</summary>
+internal sealed record FibQuery(IReadOnlyCollection<IpPrefix> Prefixes, TaskCompletionSource<FibAnswer> Answer);
+
+/// <param name="Installed">Of those asked for.</param>
+/// <param name="Count">Routes of ours in the kernel.</param>
+/// <param name="Stale">Of these, left over and not yet confirmed.</param>
+internal sealed record FibAnswer(IReadOnlySet<IpPrefix> Installed, int Count, int Stale);
+
+/// <summary>
+/// Best routes -> kernel routes (design 5, F1). The RIB's loops call <see cref="OnBestChanged"/>; everything else runs on the feeder's own loop: next hops are
+/// resolved against the latest picture of the host, once per distinct set of next hops, and resolved again when the picture changes.
+/// </summary>
+internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposable
+{
+    private readonly KernelFib _kernel;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Loop<FibMessage> _loop;
+    private readonly ITimer _retry;
+
+    // Guards _pending: taken once per batch by the RIB's loops, once per turn here. Bound: one entry per prefix.
+    private readonly Lock _gate = new();
+    private readonly Dictionary<IpFamily, List<(IpPrefix, NextHopSet?)>> _batches = new() { [IpFamily.IPv4] = [], [IpFamily.IPv6] = [] };
+    private Dictionary<IpPrefix, NextHopSet?> _pending = [];
+    private Dictionary<IpPrefix, NextHopSet?> _taken = [];
+
+    private readonly Dictionary<IpPrefix, NextHopSet> _learned = [];
+    private readonly Dictionary<NextHopSet, NextHopSet> _sets = [];
+    private readonly Dictionary<(NextHopSet Set, KernelAction Action, IpFamily Family), FibTarget?> _targets = [];
+    private readonly HashSet<IpPrefix> _fixed = [];
+    private readonly List<FibQuery> _queries = [];
+    private FibSettings? _settings;
+    private HostView _host = HostView.Empty;
+
+    public FibFeeder(KernelFib kernel, TimeProvider time, ILogger logger)
+    {
+        (_kernel, _time, _logger) = (kernel, time, logger);
+        _loop = new Loop<FibMessage>(this, capacity: 1024, batch: 256);
+        _retry = time.CreateTimer(_ => _loop.TryPost(new FibMessage(FibEvent.Retry)), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    public Task RunAsync(CancellationToken stop) => _loop.RunAsync(stop);
+
+    public ValueTask PostAsync(FibMessage message, CancellationToken stop) => _loop.PostAsync(message, stop);
+
+    /// <summary>False when the loop is behind; for callers that may not wait and whose event repeats or is covered by another.</summary>
+    public bool TryPost(FibMessage message) => _loop.TryPost(message);
+
+    public async Task<FibAnswer> AskAsync(IReadOnlyCollection<IpPrefix> prefixes, CancellationToken stop)
+    {
+        FibQuery query = new(prefixes, new TaskCompletionSource<FibAnswer>(TaskCreationOptions.RunContinuationsAsynchronously));
+        await _loop.PostAsync(new FibMessage(FibEvent.Query, query), stop);
+        return await query.Answer.Task.WaitAsync(stop);
+    }
+
+    /// <summary>On the RIB loop of the prefix's family: each family has a list of its own.</summary>
+    public void OnBestChanged(in BestChange change) =>
+        _batches[change.Prefix.Family].Add((change.Prefix, change.IsWithdrawn || change.IsLocal ? null : new NextHopSet(change.NextHops.ToArray())));
+
+    public void OnBatchEnd(IpFamily family)
+    {
+        List<(IpPrefix Prefix, NextHopSet? Hops)> batch = _batches[family];
+        lock (_gate)
+        {
+            foreach ((IpPrefix prefix, NextHopSet? hops) in batch)
+            {
+                _pending[prefix] = hops;
+            }
+        }
+
+        batch.Clear();
+
+        // A full channel is as good as a message: the loop takes what is pending at the end of every batch.
+        _loop.TryPost(new FibMessage(FibEvent.Best));
+    }
+
+    void ILoopBody<FibMessage>.OnMessage(in FibMessage message)
+    {
+        switch (message.Event)
+        {
+            case FibEvent.Settings:
+                Use((FibSettings)message.Body!);
+                break;
+            case FibEvent.Host:
+                Use((HostView)message.Body!);
+                break;
+            case FibEvent.OwnRouteRemoved when message.Body is (IpPrefix prefix, uint metric) && _kernel.IsMissed(prefix, metric):
+            case FibEvent.OwnRoutesInDoubt:
+                _kernel.QueueResync();
+                break;
+            case FibEvent.NewSpeaker:
+                TakePending(); // Of the speaker before: without effect on the new one.
+                _learned.Clear();
+                _sets.Clear();
+                _targets.Clear();
+                _kernel.MarkAllStale();
+                RefreshFixed();
+                break;
+            case FibEvent.Settled:
+                Log.Settled(_logger, _kernel.SweepStale());
+                break;
+            case FibEvent.Query:
+                _queries.Add((FibQuery)message.Body!);
+                break;
+            case FibEvent.Best or FibEvent.Retry or FibEvent.OwnRouteRemoved:
+                break;
+        }
+    }
+
+    ValueTask ILoopBody<FibMessage>.OnBatchEndAsync(CancellationToken stop)
+    {
+        foreach ((IpPrefix prefix, NextHopSet? hops) in TakePending())
+        {
+            if (hops is null)
+            {
+                _learned.Remove(prefix);
+            }
+            else
+            {
+                ref NextHopSet? slot = ref CollectionsMarshal.GetValueRefOrAddDefault(_sets, hops, out _);
+                _learned[prefix] = slot ??= hops;
+            }
+
+            Refresh(prefix);
+        }
+
+        if (_settings is not null && _kernel.Apply() is { } retry)
+        {
+            _retry.Change(retry, Timeout.InfiniteTimeSpan);
+        }
+
+        Answer();
+        return ValueTask.CompletedTask;
+    }
+
+    public void Dispose()
+    {
+        _retry.Dispose();
+        _kernel.Dispose();
+    }
+
+    private Dictionary<IpPrefix, NextHopSet?> TakePending()
+    {
+        lock (_gate)
+        {
+            (_pending, _taken) = (_taken, _pending);
+            _pending.Clear();
+        }
+
+        return _taken;
+    }
+
+    private void Answer()
+    {
+        if (_queries.Count == 0)
+        {
+            return;
+        }
+
+        _kernel.Count();
+        foreach (FibQuery query in _queries)
+        {
+            query.Answer.TrySetResult(new FibAnswer(query.Prefixes.Where(_kernel.IsInstalled).ToHashSet(), _kernel.Installed, _kernel.Stale));
+        }
+
+        _queries.Clear();
+    }
+
+    private void Use(FibSettings settings)
+    {
+        _settings = settings;
+        _targets.Clear();
+        RefreshFixed();
+        foreach (IpPrefix prefix in _learned.Keys)
+        {
+            Refresh(prefix);
+        }
+    }
+
+    /// <summary>Only prefixes whose next hops lead elsewhere now are touched.</summary>
+    private void Use(HostView host)
+    {
+        _host = host;
+        if (_settings is null)
+        {
+            return;
+        }
+
+        HashSet<NextHopSet> moved = [];
+        foreach (((NextHopSet set, KernelAction action, IpFamily family) key, FibTarget? before) in _targets.ToArray())
+        {
+            FibTarget? now = Resolve(key.set, key.action, key.family);
+            if (!ReferenceEquals(now, before))
+            {
+                _targets[key] = now;
+                moved.Add(key.set);
+            }
+        }
+
+        foreach (IpPrefix prefix in moved.Count == 0 ? [] : _learned.Where(l => moved.Contains(l.Value)).Select(l => l.Key).ToArray())
+        {
+            Refresh(prefix);
+        }
+
+        RefreshFixed();
+    }
+
+    /// <summary>Blackholes and host routes, those that were and those that are.</summary>
+    private void RefreshFixed()
+    {
+        IpPrefix[] before = [.. _fixed];
+        _fixed.Clear();
+        if (_settings is not null)
+        {
+            _fixed.UnionWith(_settings.Blackholes);
+            _fixed.UnionWith(_settings.HostRoutes.Keys);
+        }
+
+        foreach (IpPrefix prefix in before.Union(_fixed).ToArray())
+        {
+            Refresh(prefix);
+        }
+    }
+
+    private void Refresh(IpPrefix prefix)
+    {
+        if (_settings is { } settings)
+        {
+            _kernel.Set(prefix, settings.InstallRoutes ? Target(prefix, settings) : null);
+        }
+    }
+
+    private FibTarget? Target(IpPrefix prefix, FibSettings settings)
+    {
+        uint metric = settings.Metric(prefix.Family);
+        if (settings.HostRoutes.TryGetValue(prefix, out IpAddress gateway))
+        {
+            return _host.Resolve(gateway, viaDefault: true) is { } way ? _kernel.Intern(FibTarget.Unicast([way.Hop], metric)) : null;
+        }
+
+        // Traffic to a free address of an own block ends here instead of circling between this node and its default gateway.
+        if (_fixed.Contains(prefix))
+        {
+            return settings.Rules.Decide(prefix, default) == KernelAction.Skip ? null : _kernel.Intern(FibTarget.Blackhole(metric));
+        }
+
+        if (!_learned.TryGetValue(prefix, out NextHopSet? set))
+        {
+            return null;
+        }
+
+        KernelAction action = settings.Rules.Decide(prefix, set.Hops[0].Address);
+        (NextHopSet, KernelAction, IpFamily) key = (set, action, prefix.Family);
+        if (!_targets.TryGetValue(key, out FibTarget? target))
+        {
+            target = Resolve(set, action, prefix.Family);
+            _targets[key] = target;
+        }
+
+        return target;
+    }
+
+    /// <summary>Null when no next hop is reachable: the RIB hears of the same picture and chooses another path.</summary>
+    private FibTarget? Resolve(NextHopSet set, KernelAction action, IpFamily family)
+    {
+        List<RouteHop> hops = [];
+        foreach (RouteNextHop hop in action == KernelAction.Skip ? [] : set.Hops)
+        {
+            if (action == KernelAction.Tunnel)
+            {
+                // The device needs no neighbour entry: the address itself is where the outer packet goes.
+                if (_host.Link("tunl0") is { IsUp: true } tunnel)
+                {
+                    hops.Add(new RouteHop(hop.Address, tunnel.Index, OnLink: true));
+                }
+            }
+            else if ((hop.Address.IsLinkLocal && hop.Interface is not null ? _host.OnLink(hop.Address, hop.Interface) : _host.Resolve(hop.Address, _settings!.ResolveViaDefault)) is { } way)
+            {
+                hops.Add(way.Hop);
+            }
+        }
+
+        return hops.Count == 0 ? null : _kernel.Intern(FibTarget.Unicast(hops, _settings!.Metric(family)));
+    }
+}

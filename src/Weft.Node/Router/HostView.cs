@@ -1,0 +1,120 @@
+using System.Collections.Frozen;
+using Weft.Linux.Netlink;
+using Weft.Primitives.Net;
+
+namespace Weft.Node.Router;
+
+/// <summary>A way to a next hop.</summary>
+/// <param name="Hop">What stands in the kernel route.</param>
+/// <param name="IsConnected">The next hop is on a subnet of that link.</param>
+internal readonly record struct ResolvedHop(RouteHop Hop, bool IsConnected);
+
+/// <summary>
+/// Links, addresses and the routes that are not the router's own, as one immutable picture. Made by <see cref="HostWatcher"/>; read by the RIB's loops (next hops),
+/// the FIB and the reconciler, each at its own time.
+/// </summary>
+internal sealed class HostView : IHostAddresses
+{
+    public static readonly HostView Empty = new([], [], []);
+
+    private readonly FrozenDictionary<int, LinkInfo> _links;
+    private readonly FrozenDictionary<string, LinkInfo> _linksByName;
+    private readonly FrozenDictionary<IpPrefix, RouteInfo> _routes;
+    private readonly FrozenSet<IpAddress> _own;
+    private readonly int[] _lengthsIPv4;
+    private readonly int[] _lengthsIPv6;
+
+    /// <param name="links">Every link of the host.</param>
+    /// <param name="addresses">Every address of the host.</param>
+    /// <param name="routes">Routes of the main table, without those of the router.</param>
+    public HostView(IReadOnlyCollection<LinkInfo> links, IReadOnlyCollection<AddressInfo> addresses, IReadOnlyCollection<RouteInfo> routes)
+    {
+        _links = links.ToFrozenDictionary(l => l.Index);
+        _linksByName = links.DistinctBy(l => l.Name).ToFrozenDictionary(l => l.Name);
+        Addresses = addresses;
+        Routes = routes;
+        _own = addresses.Select(a => a.Address.Address).ToFrozenSet();
+
+        // The kernel takes the lowest metric among routes to one prefix.
+        _routes = routes.GroupBy(r => r.Destination).ToFrozenDictionary(g => g.Key, g => g.MinBy(r => r.Metric));
+        _lengthsIPv4 = Lengths(IpFamily.IPv4);
+        _lengthsIPv6 = Lengths(IpFamily.IPv6);
+    }
+
+    public IReadOnlyCollection<AddressInfo> Addresses { get; }
+
+    public IReadOnlyCollection<RouteInfo> Routes { get; }
+
+    public LinkInfo? Link(string name) => _linksByName.GetValueOrDefault(name);
+
+    public LinkInfo? Link(int index) => _links.GetValueOrDefault(index);
+
+    public bool IsOwn(IpAddress address) => _own.Contains(address);
+
+    /// <summary>
+    /// The way to a next hop: on a connected subnet, or through the gateway of the longest matching kernel route. Null when there is none, when the link is down,
+    /// or when the address is our own.
+    /// </summary>
+    /// <param name="nextHop">Not a link-local address: that one needs its link.</param>
+    /// <param name="viaDefault">Whether a default route may lead there.</param>
+    public ResolvedHop? Resolve(IpAddress nextHop, bool viaDefault)
+    {
+        if (_own.Contains(nextHop))
+        {
+            return null;
+        }
+
+        foreach (int length in nextHop.IsIPv6 ? _lengthsIPv6 : _lengthsIPv4)
+        {
+            if (_routes.TryGetValue(new IpPrefix(nextHop, length), out RouteInfo route))
+            {
+                // The longest match decides, also when it leads nowhere: a shorter one would send packets astray.
+                return length == 0 && !viaDefault ? null : Through(route, nextHop);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The way to a neighbour on a link known by name; null when the link is absent or down.</summary>
+    public ResolvedHop? OnLink(IpAddress nextHop, string link) =>
+        Link(link) is { } found && IsUsable(found) ? new ResolvedHop(new RouteHop(nextHop, found.Index), IsConnected: true) : null;
+
+    public IpAddress Towards(IpAddress neighbor, IpFamily family)
+    {
+        int link = Resolve(neighbor, viaDefault: true)?.Hop.LinkIndex ?? 0;
+        foreach (AddressInfo address in Addresses)
+        {
+            if (address.LinkIndex == link && address.Address.Address.Family == family && address.Scope == RouteScope.Universe && address.IsUsable)
+            {
+                return address.Address.Address;
+            }
+        }
+
+        return default;
+    }
+
+    private ResolvedHop? Through(RouteInfo route, IpAddress nextHop)
+    {
+        if (route.Type != RouteType.Unicast)
+        {
+            return null;
+        }
+
+        foreach (RouteHop hop in route.Multipath ?? [route.Hop])
+        {
+            if (_links.TryGetValue(hop.LinkIndex, out LinkInfo? link) && IsUsable(link))
+            {
+                bool connected = hop.Gateway.Family == IpFamily.None;
+                return new ResolvedHop(new RouteHop(connected ? nextHop : hop.Gateway, hop.LinkIndex, hop.OnLink), connected);
+            }
+        }
+
+        return null;
+    }
+
+    private static bool IsUsable(LinkInfo link) => link.IsUp && (link.HasCarrier || link.IsLoopback);
+
+    /// <summary>Longest first.</summary>
+    private int[] Lengths(IpFamily family) => [.. _routes.Keys.Where(p => p.Family == family).Select(p => p.Length).Distinct().OrderDescending()];
+}
