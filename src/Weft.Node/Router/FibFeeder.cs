@@ -61,6 +61,7 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
     private readonly HashSet<IpPrefix> _fixed = [];
     private readonly List<FibQuery> _queries = [];
     private FibSettings? _settings;
+    private volatile bool _frozen;
     private HostView _host = HostView.Empty;
 
     public FibFeeder(KernelFib kernel, TimeProvider time, ILogger logger)
@@ -68,6 +69,16 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
         (_kernel, _time, _logger) = (kernel, time, logger);
         _loop = new Loop<FibMessage>(this, capacity: 1024, batch: 256);
         _retry = time.CreateTimer(_ => _loop.TryPost(new FibMessage(FibEvent.Retry)), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>
+    /// While true, the RIB is not heard: the speaker is going down and takes its sessions with it, but the kernel keeps forwarding. A new speaker begins with
+    /// <see cref="FibEvent.NewSpeaker"/>, then this becomes false again.
+    /// </summary>
+    public bool IsFrozen
+    {
+        get => _frozen;
+        set => _frozen = value;
     }
 
     public Task RunAsync(CancellationToken stop) => _loop.RunAsync(stop);
@@ -85,8 +96,13 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
     }
 
     /// <summary>On the RIB loop of the prefix's family: each family has a list of its own.</summary>
-    public void OnBestChanged(in BestChange change) =>
-        _batches[change.Prefix.Family].Add((change.Prefix, change.IsWithdrawn || change.IsLocal ? null : new NextHopSet(change.NextHops.ToArray())));
+    public void OnBestChanged(in BestChange change)
+    {
+        if (!_frozen)
+        {
+            _batches[change.Prefix.Family].Add((change.Prefix, change.IsWithdrawn || change.IsLocal ? null : new NextHopSet(change.NextHops.ToArray())));
+        }
+    }
 
     public void OnBatchEnd(IpFamily family)
     {

@@ -174,9 +174,12 @@ internal sealed class HostWatcher : IRouteEvents
 
     private readonly struct ForeignRoutes(Dictionary<(IpPrefix, uint), RouteInfo> routes, byte ownProtocol, IpFamily family) : IRouteSink
     {
+        private readonly IpFamily _family = family;
+
         public void Restart()
         {
-            foreach ((IpPrefix, uint) key in routes.Keys.Where(k => k.Item1.Family == family).ToArray())
+            IpFamily mine = _family;
+            foreach ((IpPrefix, uint) key in routes.Keys.Where(k => k.Item1.Family == mine).ToArray())
             {
                 routes.Remove(key);
             }
@@ -189,7 +192,5 @@ internal sealed class HostWatcher : IRouteEvents
                 routes[(route.Destination, route.Metric)] = route;
             }
         }
-
-        private readonly IpFamily family = family;
     }
 }

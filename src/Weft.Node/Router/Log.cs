@@ -5,8 +5,8 @@ namespace Weft.Node.Router;
 
 internal static partial class Log
 {
-    [LoggerMessage(1900, LogLevel.Information, "router {routerId}, AS {localAs}: {peers} neighbours configured, control socket {socket}")]
-    public static partial void Started(ILogger logger, IpAddress routerId, uint localAs, int peers, string socket);
+    [LoggerMessage(1900, LogLevel.Information, "router {routerId}, AS {localAs}: {peers} neighbours")]
+    public static partial void Started(ILogger logger, IpAddress routerId, uint localAs, int peers);
 
     [LoggerMessage(1901, LogLevel.Information, "waiting: {reason}")]
     public static partial void Waiting(ILogger logger, string reason);
@@ -64,4 +64,7 @@ internal static partial class Log
 
     [LoggerMessage(1919, LogLevel.Debug, "connection of {address} was not taken: {reason}")]
     public static partial void AcceptFailed(ILogger logger, IpAddress address, string reason);
+
+    [LoggerMessage(1920, LogLevel.Error, "the router ends: {reason}")]
+    public static partial void Failed(ILogger logger, string reason);
 }

@@ -1,0 +1,214 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
+using Weft.Bgp;
+using Weft.Linux.Sockets;
+using Weft.Primitives.Net;
+
+namespace Weft.Node.Router;
+
+/// <summary>
+/// Accepts sessions, only from configured neighbours: everybody else is closed at once and counted. Keys belong to the listening sockets (one per neighbour, changed
+/// while they listen), because the first SYN must already be signed. One socket per endpoint and family; changed only where the settings changed.
+/// Owned by the router's loop; accepting runs on the pool.
+/// </summary>
+internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<bool>> accept, Func<HostView> host, TimeProvider time, ILogger logger) : IAsyncDisposable
+{
+    private static readonly TimeSpan s_retry = TimeSpan.FromSeconds(5);
+
+    private readonly Dictionary<ListenEndpoint, Open> _open = [];
+    private volatile ImmutableDictionary<IpAddress, PeerSettings> _peers = ImmutableDictionary<IpAddress, PeerSettings>.Empty;
+    private long _refused;
+
+    /// <summary>Connections of strangers since the start.</summary>
+    public long Refused => Interlocked.Read(ref _refused);
+
+    /// <summary>Endpoints that listen now.</summary>
+    public IEnumerable<ListenEndpoint> Endpoints => _open.Keys;
+
+    private sealed record Open(Socket Socket, CancellationTokenSource Stop, Task Accepting, Dictionary<IpAddress, (Secret Key, int Scope)> Keys);
+
+    /// <summary>Makes what listens equal to what is wanted. Not null: something could not be opened, try again after that time.</summary>
+    public async Task<TimeSpan?> UseAsync(ImmutableArray<ListenEndpoint> endpoints, IEnumerable<PeerSettings> peers)
+    {
+        PeerSettings[] all = [.. peers];
+
+        // Two neighbours can share an address (another port, another source); the keys then must be the same, and the speaker tells them apart.
+        _peers = all.DistinctBy(p => p.Address).ToImmutableDictionary(p => p.Address);
+        foreach (ListenEndpoint gone in _open.Keys.Except(endpoints).ToArray())
+        {
+            await CloseAsync(_open[gone]);
+            _open.Remove(gone);
+        }
+
+        bool complete = true;
+        foreach (ListenEndpoint endpoint in endpoints.Distinct())
+        {
+            if (!_open.ContainsKey(endpoint))
+            {
+                complete &= TryOpen(endpoint);
+            }
+
+            if (_open.TryGetValue(endpoint, out Open? open))
+            {
+                complete &= UpdateKeys(endpoint, open, all);
+            }
+        }
+
+        return complete ? null : s_retry;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (Open open in _open.Values)
+        {
+            await CloseAsync(open);
+        }
+
+        _open.Clear();
+    }
+
+    private static async Task CloseAsync(Open open)
+    {
+        await open.Stop.CancelAsync();
+        open.Socket.Dispose();
+        await open.Accepting;
+        open.Stop.Dispose();
+    }
+
+    private bool TryOpen(ListenEndpoint endpoint)
+    {
+        Socket socket = new(endpoint.Address.IsIPv6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            if (endpoint.Address.IsIPv6)
+            {
+                socket.DualMode = false; // Keys and TTL limits are per family; IPv4 has a socket of its own.
+            }
+
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            socket.AllowFreeBind(); // The address may come later than the router.
+            socket.Bind(PeerSocket.EndPoint(endpoint.Address, endpoint.Port, 0));
+            socket.Listen(128);
+        }
+        catch (SocketException e)
+        {
+            socket.Dispose();
+            Log.CannotListen(logger, endpoint.ToString(), e.Message);
+            return false;
+        }
+
+        CancellationTokenSource stop = new();
+        _open[endpoint] = new Open(socket, stop, AcceptAsync(socket, stop.Token), []);
+        Log.Listening(logger, endpoint.ToString());
+        return true;
+    }
+
+    private bool UpdateKeys(ListenEndpoint endpoint, Open open, PeerSettings[] peers)
+    {
+        Dictionary<IpAddress, (Secret Key, int Scope)> wanted = [];
+        foreach (PeerSettings peer in peers.Where(p => p.Address.Family == endpoint.Address.Family))
+        {
+            if (PeerSocket.Options(peer).Password is { } password)
+            {
+                wanted[peer.Address] = (password, peer.Interface is null ? 0 : host().Link(peer.Interface)?.Index ?? 0);
+            }
+        }
+
+        foreach (IpAddress address in open.Keys.Keys.Except(wanted.Keys).ToArray())
+        {
+            TcpMd5.Remove(open.Socket, address, open.Keys[address].Scope);
+            open.Keys.Remove(address);
+        }
+
+        bool complete = true;
+        foreach ((IpAddress address, (Secret key, int scope)) in wanted)
+        {
+            if (open.Keys.TryGetValue(address, out (Secret Key, int Scope) old) && old == (key, scope))
+            {
+                continue;
+            }
+
+            try
+            {
+                TcpMd5.Set(open.Socket, address, key.Reveal(), scope);
+                open.Keys[address] = (key, scope);
+            }
+            catch (SocketException e)
+            {
+                Log.KeyRefused(logger, address, endpoint.ToString(), e.Message);
+                complete = false;
+            }
+        }
+
+        return complete;
+    }
+
+    private async Task AcceptAsync(Socket listener, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                Take(await listener.AcceptAsync(stop), stop);
+            }
+            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+            {
+                return;
+            }
+            catch (SocketException e)
+            {
+                // The connection died in the queue (ECONNABORTED), or we are out of descriptors (EMFILE): either passes.
+                Log.AcceptFailed(logger, default, e.Message);
+                await Task.Delay(TimeSpan.FromMilliseconds(100), time, CancellationToken.None);
+            }
+        }
+    }
+
+    private void Take(Socket socket, CancellationToken stop)
+    {
+        IpAddress remote = default;
+        try
+        {
+            remote = IpAddress.From(((IPEndPoint)socket.RemoteEndPoint!).Address);
+            if (!_peers.TryGetValue(remote, out PeerSettings? peer))
+            {
+                // Closed without a word: a stranger learns nothing, not even that BGP is spoken here.
+                long count = Interlocked.Increment(ref _refused);
+                if (long.IsPow2(count))
+                {
+                    Log.StrangerRefused(logger, remote, count);
+                }
+
+                socket.Dispose();
+                return;
+            }
+
+            PeerSocket.Prepare(socket, PeerSocket.Options(peer));
+            IpAddress local = IpAddress.From(((IPEndPoint)socket.LocalEndPoint!).Address);
+            _ = HandOverAsync(new PeerConnection(socket, PeerSocket.LinkLocalBeside(local, host())), stop);
+        }
+        catch (SocketException e)
+        {
+            socket.Dispose();
+            Log.AcceptFailed(logger, remote, e.Message);
+        }
+    }
+
+    private async Task HandOverAsync(PeerConnection connection, CancellationToken stop)
+    {
+        try
+        {
+            if (!await accept(connection, stop))
+            {
+                Log.AcceptFailed(logger, connection.RemoteAddress, "the speaker expects nobody there");
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException or SocketException or ObjectDisposedException)
+        {
+            await connection.DisposeAsync();
+            Log.AcceptFailed(logger, connection.RemoteAddress, e.Message);
+        }
+    }
+}

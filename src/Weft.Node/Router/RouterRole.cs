@@ -1,0 +1,190 @@
+using Microsoft.Extensions.Logging;
+using Weft.Datastore;
+using Weft.Datastore.Etcd;
+using Weft.Datastore.Sync;
+using Weft.Hosting;
+using Weft.Hosting.Configuration;
+using Weft.Hosting.Control;
+using Weft.Linux.Netlink;
+using Weft.Primitives.Net;
+
+namespace Weft.Node.Router;
+
+/// <summary>
+/// <c>weft router</c>: BGP for a node or a switch. Wiring only.
+/// <code>
+///   weft.conf --RouterSettings--+                     datastore --EtcdSyncer--+      (only when [datastore] endpoints is set)
+///                               v                                             v
+///                             RouterLoop: ClusterState --PeerDerivation--> DesiredRouter
+///                               |                                  ^
+///                               v                                  |  HostView: links, addresses, routes of others
+///   neighbours --PeerListener-> SpeakerHost --> BgpSpeaker <--NextHops-- HostWatcher <== kernel
+///   neighbours <-PeerTransport-----------------'   |                        |
+///                                                  v BestChange             v
+///                                              FibFeeder --FibTarget--> KernelFib ==> kernel (protocol 81)
+///   router.sock --RouterControl--> pictures of all of it
+/// </code>
+/// The kernel keeps forwarding whatever happens here: routes stay when the role stops or dies, and are confirmed or removed by the next one.
+/// </summary>
+public sealed class RouterRole : IRole
+{
+    internal const string SocketName = "router.sock";
+
+    public string Name => "router";
+
+    public string Summary => "BGP: sessions with switches and nodes, learnt routes into the kernel";
+
+    public IReadOnlyList<ISetting> Settings { get; } = [.. RouterSettings.All, .. DatastoreSettings.Settings];
+
+    public IReadOnlyList<RoleOption> Options { get; } = [new("--run-dir", RouterSettings.RunDirectorySetting)];
+
+    public IReadOnlyList<ICommand> Commands { get; } = [new ShowCommand()];
+
+    public async Task<ExitStatus> RunAsync(RoleContext context, CancellationToken stop)
+    {
+        ILogger logger = context.Logs.CreateLogger("router");
+        bool usesDatastore = DatastoreSettings.IsConfigured(context.Settings);
+        RouterSettings settings = RouterSettings.Read(context.Settings, usesDatastore);
+        DatastoreSettings datastoreSettings = DatastoreSettings.Parse(context.Settings);
+        if (context.Settings.Problems.Count > 0)
+        {
+            return ExitStatus.Configuration;
+        }
+
+        using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        RouterLoop? loop = null;
+        using FibFeeder fib = new(new KernelFib(RouteSocket.Open(), settings.RouteProtocol, logger), context.Time, logger);
+        HostWatcher watcher = new(settings.RouteProtocol, new HostEvents(fib, () => loop?.HostChanged()), context.Time, logger);
+        Task watching = watcher.Start(ending.Token);
+        await using SpeakerHost speaker = new(fib, watcher, context.Time, context.Logs);
+        loop = new RouterLoop(settings, speaker, () => watcher.Current, context.Systemd, context.Time, logger);
+        RouterControl control = new(() => loop.Status, fib, context.Time);
+        ControlServer server;
+        try
+        {
+            server = ControlServer.Listen(Path.Combine(settings.RunDirectory, SocketName), control.HandleAsync, context.Time);
+        }
+        catch (IOException e)
+        {
+            Log.Failed(logger, e.Message);
+            await ending.CancelAsync();
+            await watching;
+            return ExitStatus.Failed;
+        }
+
+        await using (server)
+        {
+            fib.TryPost(new FibMessage(FibEvent.Host, watcher.Current));
+            List<Task> tasks = [watching, fib.RunAsync(ending.Token), loop.RunAsync(ending.Token), server.RunAsync(ending.Token), ReloadAsync(context, settings, loop, logger, ending.Token)];
+            if (usesDatastore)
+            {
+                tasks.Add(SyncAsync(datastoreSettings, settings.NodeName, loop, context, ending.Token));
+            }
+
+            ExitStatus status = await UntilFirstAsync([.. tasks, speaker.Failure], stop, logger);
+            context.Systemd.Stopping("ending sessions; routes stay in the kernel");
+
+            // Sessions first, in silence: neighbours keep our routes for the restart time. Then everything that fed them.
+            await speaker.DisposeAsync();
+            await ending.CancelAsync();
+            await Task.WhenAll(tasks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return status;
+        }
+    }
+
+    /// <summary>Waits for the stop, or for a part that failed: one part cannot do without another, and systemd starts them all anew.</summary>
+    private static async Task<ExitStatus> UntilFirstAsync(Task[] tasks, CancellationToken stop, ILogger logger)
+    {
+        Task stopping = Task.Delay(Timeout.InfiniteTimeSpan, stop);
+        Task first = await Task.WhenAny([stopping, .. tasks]);
+        if (first == stopping || stop.IsCancellationRequested)
+        {
+            return ExitStatus.Ok;
+        }
+
+        Log.Failed(logger, first.Exception?.InnerException?.ToString() ?? "a part of the router ended by itself");
+        return ExitStatus.Failed;
+    }
+
+    private static async Task SyncAsync(DatastoreSettings settings, string nodeName, RouterLoop loop, RoleContext context, CancellationToken stop)
+    {
+        await using EtcdDatastore store = EtcdDatastore.Connect(settings, context.Logs, context.Time);
+        EtcdSyncer syncer = new(store, ClusterState.Prefixes(nodeName), context.Logs, context.Time);
+        try
+        {
+            await syncer.RunAsync(loop, stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // Stopping is the only way out.
+        }
+    }
+
+    /// <summary>SIGHUP: a file with problems changes nothing.</summary>
+    private static async Task ReloadAsync(RoleContext context, RouterSettings running, RouterLoop loop, ILogger logger, CancellationToken stop)
+    {
+        try
+        {
+            while (true)
+            {
+                await context.Reload.WaitAsync(stop);
+                if (context.ReadSettingsAgain?.Invoke() is not { } reader)
+                {
+                    continue;
+                }
+
+                context.Systemd.Reloading();
+                RouterSettings next = RouterSettings.Read(reader, running.UsesDatastore);
+                if (reader.Problems.Count == 0)
+                {
+                    WarnOfRestartOnly(running, next, DatastoreSettings.IsConfigured(reader), logger);
+                    next = next with { RunDirectory = running.RunDirectory, RouteProtocol = running.RouteProtocol, NodeName = running.NodeName };
+                    await loop.PostAsync(new RouterMessage { Settings = next }, stop);
+                    Log.Reloaded(logger, reader.Path);
+                }
+
+                foreach (string problem in reader.Problems)
+                {
+                    Log.ReloadRefused(logger, problem);
+                }
+
+                context.Systemd.Ready(reader.Problems.Count == 0 ? "settings read again" : $"settings not taken over: {reader.Problems[0]}");
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The role is ending.
+        }
+    }
+
+    private static void WarnOfRestartOnly(RouterSettings running, RouterSettings next, bool usesDatastore, ILogger logger)
+    {
+        foreach ((string section, string key, bool changed) in ((string, string, bool)[])
+        [
+            ("router", RouterSettings.RunDirectorySetting.Key, running.RunDirectory != next.RunDirectory),
+            ("router", RouterSettings.RouteProtocolSetting.Key, running.RouteProtocol != next.RouteProtocol),
+            ("node", RouterSettings.NodeNameSetting.Key, running.NodeName != next.NodeName),
+            ("datastore", "endpoints", running.UsesDatastore != usesDatastore),
+        ])
+        {
+            if (changed)
+            {
+                Log.NeedsRestart(logger, section, key);
+            }
+        }
+    }
+
+    /// <summary>The watcher's news for everybody who lives by them.</summary>
+    private sealed class HostEvents(FibFeeder fib, Action changed) : IHostListener
+    {
+        public void OnHostChanged(HostView view)
+        {
+            fib.TryPost(new FibMessage(FibEvent.Host, view));
+            changed();
+        }
+
+        public void OnOwnRouteRemoved(IpPrefix prefix, uint metric) => fib.TryPost(new FibMessage(FibEvent.OwnRouteRemoved, (prefix, metric)));
+
+        public void OnOwnRoutesInDoubt() => fib.TryPost(new FibMessage(FibEvent.OwnRoutesInDoubt));
+    }
+}

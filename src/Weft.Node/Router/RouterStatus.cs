@@ -1,0 +1,38 @@
+using System.Collections.Immutable;
+using Weft.Primitives.Net;
+
+namespace Weft.Node.Router;
+
+/// <summary>What the router's loop lets others see; swapped whole.</summary>
+internal sealed record RouterStatus
+{
+    public static readonly RouterStatus Starting = new();
+
+    /// <summary>Null while the router waits for <see cref="Waiting"/>.</summary>
+    public Weft.Bgp.BgpSpeaker? Speaker { get; init; }
+
+    public string Waiting { get; init; } = "starting";
+
+    public ImmutableArray<string> Listen { get; init; } = [];
+
+    public ImmutableArray<string> Problems { get; init; } = [];
+
+    public bool UsesDatastore { get; init; }
+
+    /// <summary>Name of the <see cref="Weft.Datastore.Sync.SyncStatus"/>, and what goes with it.</summary>
+    public string DatastoreStatus { get; init; } = string.Empty;
+
+    public string DatastoreDetail { get; init; } = string.Empty;
+
+    public DateTimeOffset DatastoreSince { get; init; }
+
+    public DateTimeOffset StartedAt { get; init; }
+
+    public bool IsSettled { get; init; }
+
+    public int Originated { get; init; }
+
+    public long Refused { get; init; }
+
+    public IpAddress RouterId => Speaker?.Options.RouterId ?? default;
+}

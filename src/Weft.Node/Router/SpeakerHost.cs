@@ -1,0 +1,238 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using Weft.Bgp;
+using Weft.Bgp.Session;
+using Weft.Primitives.Net;
+
+namespace Weft.Node.Router;
+
+/// <summary>
+/// Runs the speaker and makes it equal to a <see cref="DesiredRouter"/>, touching only what changed: a new route of our own does not reset a session, a changed
+/// filter does not touch another neighbour. Owned by <see cref="RouterLoop"/>.
+/// </summary>
+internal sealed class SpeakerHost : IAsyncDisposable
+{
+    private readonly FibFeeder _fib;
+    private readonly HostWatcher _watcher;
+    private readonly TimeProvider _time;
+    private readonly ILoggerFactory _logs;
+    private readonly ILogger _logger;
+    private readonly PeerTransport _transport;
+    private readonly NextHops _nextHops;
+    private readonly PeerListener _listener;
+    private readonly Dictionary<string, PeerSettings> _peers = new(StringComparer.Ordinal);
+    private readonly Dictionary<IpPrefix, RouteAttributes> _originated = [];
+    private readonly TaskCompletionSource _failure = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile BgpSpeaker? _speaker;
+    private CancellationTokenSource? _speakerStop;
+    private Task _running = Task.CompletedTask;
+    private FibSettings? _fibSettings;
+    private HostView? _seen;
+    private long _startedAt;
+    private TimeSpan _settleTime;
+
+    public SpeakerHost(FibFeeder fib, HostWatcher watcher, TimeProvider time, ILoggerFactory logs)
+    {
+        (_fib, _watcher, _time, _logs) = (fib, watcher, time, logs);
+        _logger = logs.CreateLogger("router");
+        _transport = new PeerTransport(() => watcher.Current, time);
+        _nextHops = new NextHops(watcher);
+        _listener = new PeerListener((connection, stop) => _speaker?.AcceptAsync(connection, stop) ?? Task.FromResult(false), () => watcher.Current, time, _logger);
+    }
+
+    public BgpSpeaker? Speaker => _speaker;
+
+    public IEnumerable<ListenEndpoint> Listening => _listener.Endpoints;
+
+    public int Originated => _originated.Count;
+
+    public long Refused => _listener.Refused;
+
+    /// <summary>Something could not be opened; <see cref="UseAsync"/> with the same wish tries again.</summary>
+    public bool NeedsRetry { get; private set; }
+
+    /// <summary>Routes of an earlier run have been confirmed or removed.</summary>
+    public bool IsSettled { get; private set; }
+
+    /// <summary>Ends, failed, when a speaker does.</summary>
+    public Task Failure => _failure.Task;
+
+    public async Task UseAsync(DesiredRouter desired, TimeSpan settleTime, ImmutableArray<IpPrefix> workloads, CancellationToken stop)
+    {
+        _settleTime = settleTime;
+        _nextHops.ViaDefault = desired.Fib.ResolveViaDefault;
+        if (_speaker is null || _speaker.Options with { Restarting = false } != desired.Speaker)
+        {
+            await StartAsync(desired, stop);
+        }
+
+        if (_fibSettings is null || !Same(_fibSettings, desired.Fib))
+        {
+            _fibSettings = desired.Fib;
+            await _fib.PostAsync(new FibMessage(FibEvent.Settings, desired.Fib), stop);
+        }
+
+        if (!ReferenceEquals(_seen, _watcher.Current))
+        {
+            _seen = _watcher.Current;
+            await _speaker!.NextHopsChangedAsync(stop);
+        }
+
+        // Own routes before neighbours: the first table they hear is complete. Neighbours before keys: a connection that comes in finds its neighbour.
+        await OriginateAsync(desired, workloads, stop);
+        await UsePeersAsync(desired.Peers, stop);
+        NeedsRetry = await _listener.UseAsync(desired.Listen, desired.Peers.Values) is not null;
+    }
+
+    /// <summary>
+    /// Asks for the neighbours, and ends the time in which routes of an earlier run are kept when all have sent their tables or it has lasted too long.
+    /// </summary>
+    public async Task<ImmutableArray<PeerSnapshot>> SettleAsync(CancellationToken stop)
+    {
+        if (_speaker is null)
+        {
+            return [];
+        }
+
+        ImmutableArray<PeerSnapshot> peers = await _speaker.GetPeersAsync(stop);
+        if (!IsSettled && (_time.GetElapsedTime(_startedAt) >= _settleTime || (peers.Length > 0 && peers.All(HasSpoken))))
+        {
+            IsSettled = true;
+            await _fib.PostAsync(new FibMessage(FibEvent.Settled), stop);
+        }
+
+        return peers;
+    }
+
+    /// <summary>Ends the sessions in such a way that neighbours keep our routes, and leaves the kernel as it is.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _listener.DisposeAsync();
+        await StopSpeakerAsync();
+    }
+
+    private static bool HasSpoken(PeerSnapshot peer) =>
+        !peer.Settings.Enabled || (peer.State == SessionState.Established && peer.Families.All(f => f.EndOfRibReceived));
+
+    private async Task StartAsync(DesiredRouter desired, CancellationToken stop)
+    {
+        if (_speaker is not null)
+        {
+            Log.SpeakerRestarted(_logger);
+            await StopSpeakerAsync();
+        }
+
+        await _fib.PostAsync(new FibMessage(FibEvent.NewSpeaker), stop);
+        FibAnswer kernel = await _fib.AskAsync([], stop);
+
+        // RFC 4724: the bits that say "I restarted, and my forwarding never stopped" are only told when there is something to show for it.
+        BgpSpeaker speaker = new(desired.Speaker with { Restarting = kernel.Count > 0 }, _transport, _nextHops, _time, _logs.CreateLogger("bgp"));
+        _speakerStop = new CancellationTokenSource();
+        _running = speaker.RunAsync(_speakerStop.Token);
+        _ = WatchAsync(_running);
+        _fib.IsFrozen = false;
+        await speaker.SubscribeAsync(_fib, stop);
+        _peers.Clear();
+        _originated.Clear();
+        _speaker = speaker;
+        _seen = _watcher.Current;
+        (_startedAt, IsSettled) = (_time.GetTimestamp(), false);
+        Log.Started(_logger, desired.Speaker.RouterId, desired.Speaker.LocalAs, desired.Peers.Count);
+    }
+
+    private async Task WatchAsync(Task running)
+    {
+        try
+        {
+            await running;
+        }
+        catch (Exception e)
+        {
+            _failure.TrySetException(e); // The role ends with it; the kernel keeps forwarding until systemd has started the next one.
+        }
+    }
+
+    private async Task StopSpeakerAsync()
+    {
+        if (_speaker is not { } speaker)
+        {
+            return;
+        }
+
+        _fib.IsFrozen = true;
+        _speaker = null;
+        speaker.StopGracefully();
+        await _speakerStop!.CancelAsync();
+        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // A failure has been reported by WatchAsync.
+        _speakerStop.Dispose();
+    }
+
+    private async Task OriginateAsync(DesiredRouter desired, ImmutableArray<IpPrefix> workloads, CancellationToken stop)
+    {
+        Dictionary<IpPrefix, RouteAttributes> wanted = desired.Originated.ToDictionary();
+        RouteAttributes ipv4 = RouteAttributes.Default with { LocalPreference = FilterCompiler.PriorityBase - desired.Fib.MetricIPv4 };
+        RouteAttributes ipv6 = RouteAttributes.Default with { LocalPreference = FilterCompiler.PriorityBase - desired.Fib.MetricIPv6 };
+        foreach (IpPrefix prefix in workloads)
+        {
+            wanted.TryAdd(prefix, prefix.IsIPv6 ? ipv6 : ipv4);
+        }
+
+        foreach (IpPrefix prefix in _originated.Keys.Where(p => !wanted.ContainsKey(p)).ToArray())
+        {
+            await _speaker!.WithdrawAsync(prefix, stop);
+            _originated.Remove(prefix);
+        }
+
+        foreach ((IpPrefix prefix, RouteAttributes attributes) in wanted)
+        {
+            if (!_originated.TryGetValue(prefix, out RouteAttributes? old) || !PolicyComparer.Same(old, attributes))
+            {
+                await _speaker!.OriginateAsync(prefix, attributes, stop);
+                _originated[prefix] = attributes;
+            }
+        }
+    }
+
+    private async Task UsePeersAsync(ImmutableSortedDictionary<string, PeerSettings> wanted, CancellationToken stop)
+    {
+        foreach (string name in _peers.Keys.Where(n => !wanted.ContainsKey(n)).ToArray())
+        {
+            await _speaker!.RemovePeerAsync(name, stop);
+            _peers.Remove(name);
+            Log.PeerRemoved(_logger, name);
+        }
+
+        foreach ((string name, PeerSettings peer) in wanted)
+        {
+            if (!_peers.TryGetValue(name, out PeerSettings? running))
+            {
+                await _speaker!.AddPeerAsync(peer, stop);
+                _peers[name] = peer;
+                Log.PeerAdded(_logger, name, peer.Address, peer.RemoteAs);
+                continue;
+            }
+
+            PeerSettings next = PolicyComparer.Reuse(running, peer);
+            if (next == running)
+            {
+                continue;
+            }
+
+            PeerChange outcome = await _speaker!.UpdatePeerAsync(next, stop);
+            if (outcome == PeerChange.Done && !Equals(next.TransportOptions, running.TransportOptions) && NeedsNewConnection(running, next))
+            {
+                outcome = await _speaker.ResetPeerAsync(name, stop: stop);
+            }
+
+            _peers[name] = next;
+            Log.PeerChanged(_logger, name, outcome.ToString());
+        }
+    }
+
+    /// <summary>A key or a TTL belongs to the connection; a description does not.</summary>
+    private static bool NeedsNewConnection(PeerSettings a, PeerSettings b) =>
+        PeerSocket.Options(a) with { Description = string.Empty } != PeerSocket.Options(b) with { Description = string.Empty };
+
+    private static bool Same(FibSettings a, FibSettings b) =>
+        a with { Blackholes = b.Blackholes, HostRoutes = b.HostRoutes } == b && a.Blackholes.SequenceEqual(b.Blackholes) && a.HostRoutes.SequenceEqual(b.HostRoutes);
+}
