@@ -62,6 +62,7 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
     private readonly List<FibQuery> _queries = [];
     private FibSettings? _settings;
     private volatile bool _frozen;
+    private volatile bool _doubt;
     private HostView _host = HostView.Empty;
 
     public FibFeeder(KernelFib kernel, TimeProvider time, ILogger logger)
@@ -79,6 +80,16 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
     {
         get => _frozen;
         set => _frozen = value;
+    }
+
+    /// <summary>The newest picture of the host; set before <see cref="RunAsync"/>.</summary>
+    public Func<HostView> Host { get; set; } = () => HostView.Empty;
+
+    /// <summary>Own routes may have vanished from the kernel: read them again.</summary>
+    public void DoubtKernel()
+    {
+        _doubt = true;
+        _loop.TryPost(new FibMessage(FibEvent.OwnRoutesInDoubt));
     }
 
     public Task RunAsync(CancellationToken stop) => _loop.RunAsync(stop);
@@ -128,11 +139,7 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
             case FibEvent.Settings:
                 Use((FibSettings)message.Body!);
                 break;
-            case FibEvent.Host:
-                Use((HostView)message.Body!);
-                break;
             case FibEvent.OwnRouteRemoved when message.Body is (IpPrefix prefix, uint metric) && _kernel.IsMissed(prefix, metric):
-            case FibEvent.OwnRoutesInDoubt:
                 _kernel.QueueResync();
                 break;
             case FibEvent.NewSpeaker:
@@ -149,13 +156,24 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
             case FibEvent.Query:
                 _queries.Add((FibQuery)message.Body!);
                 break;
-            case FibEvent.Best or FibEvent.Retry or FibEvent.OwnRouteRemoved:
-                break;
+            default:
+                break; // The end of the batch looks after the others, so that none of their messages can get lost.
         }
     }
 
     ValueTask ILoopBody<FibMessage>.OnBatchEndAsync(CancellationToken stop)
     {
+        if (Host() is var host && !ReferenceEquals(host, _host))
+        {
+            Use(host);
+        }
+
+        if (_doubt)
+        {
+            _doubt = false;
+            _kernel.QueueResync();
+        }
+
         foreach ((IpPrefix prefix, NextHopSet? hops) in TakePending())
         {
             if (hops is null)

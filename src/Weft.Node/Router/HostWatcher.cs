@@ -1,15 +1,16 @@
 using Microsoft.Extensions.Logging;
+using Weft.Hosting.Loops;
 using Weft.Linux;
 using Weft.Linux.Netlink;
 using Weft.Primitives.Net;
 
 namespace Weft.Node.Router;
 
-/// <summary>Hears of new pictures of the host.</summary>
+/// <summary>Hears of new pictures of the host. Calls must not wait.</summary>
 internal interface IHostListener
 {
-    /// <summary>On the watcher's thread; must not wait long.</summary>
-    void OnHostChanged(HostView view);
+    /// <summary><see cref="HostWatcher.Current"/> is another one now.</summary>
+    void OnHostChanged();
 
     /// <summary>A route with the router's protocol number has gone; it may have been us.</summary>
     void OnOwnRouteRemoved(IpPrefix prefix, uint metric);
@@ -18,158 +19,148 @@ internal interface IHostListener
     void OnOwnRoutesInDoubt();
 }
 
+/// <summary>One event of the kernel on its way to the watcher's loop.</summary>
+internal readonly record struct HostEvent(RouteInfo Route, ChangeKind Change, bool IsRoute);
+
 /// <summary>
-/// Keeps <see cref="Current"/> true: reads links, addresses and routes once, then follows the kernel's notifications. Owns one thread, because listening blocks.
+/// Keeps <see cref="Current"/> true: reads links, addresses and routes once, then follows the kernel's notifications; one batch of them makes one picture.
 /// The router's own routes are left out: next hops are not resolved through what neighbours said.
 /// </summary>
-internal sealed class HostWatcher : IRouteEvents
+internal sealed class HostWatcher : INetlinkListener, ILoopBody<HostEvent>, IDisposable
 {
     private const uint MainTable = 254;
 
-    /// <summary>A burst of changes makes one picture: published when it has been quiet for this long ...</summary>
-    private static readonly TimeSpan s_quiet = TimeSpan.FromMilliseconds(20);
-
-    /// <summary>... or when the first change is this old.</summary>
-    private static readonly TimeSpan s_longest = TimeSpan.FromMilliseconds(500);
-
-    private static readonly TimeSpan s_idle = TimeSpan.FromMilliseconds(500);
-
     private readonly byte _ownProtocol;
     private readonly IHostListener _listener;
-    private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly Loop<HostEvent> _loop;
+    private readonly NetlinkMonitor _monitor;
+    private readonly RouteSocket _socket;
     private readonly Dictionary<(IpPrefix Destination, uint Metric), RouteInfo> _routes = [];
     private List<LinkInfo> _links = [];
     private List<AddressInfo> _addresses = [];
-    private bool _linksDirty, _routesDirty, _changed, _doubt;
-    private volatile HostView _current = HostView.Empty;
+    private bool _linksDirty = true, _routesDirty = true, _changed, _doubt;
+    private volatile bool _lost;
+    private volatile HostView _current;
 
-    public HostWatcher(byte ownProtocol, IHostListener listener, TimeProvider time, ILogger logger) =>
-        (_ownProtocol, _listener, _time, _logger) = (ownProtocol, listener, time, logger);
+    /// <summary>Reads the first picture of the namespace of the calling thread.</summary>
+    /// <exception cref="KernelException">The kernel refused.</exception>
+    public HostWatcher(byte ownProtocol, IHostListener listener, ILogger logger)
+    {
+        (_ownProtocol, _listener, _logger) = (ownProtocol, listener, logger);
+        _loop = new Loop<HostEvent>(this, capacity: 4096, batch: 4096);
+        _monitor = NetlinkMonitor.Open(MonitoredChanges.Links | MonitoredChanges.Addresses | MonitoredChanges.Routes);
+        _socket = RouteSocket.Open();
+        _current = Read();
+    }
 
     public HostView Current => _current;
 
-    private bool IsDirty => _linksDirty || _routesDirty || _changed;
+    /// <summary>Follows until <paramref name="stop"/> fires; ends with a <see cref="KernelException"/> when the kernel stops answering.</summary>
+    public async Task RunAsync(CancellationToken stop) => await await Task.WhenAny(_monitor.RunAsync(this, stop), _loop.RunAsync(stop));
 
-    /// <summary>Reads the first picture on the calling thread, in whose namespace everything stays; then follows until <paramref name="stop"/> fires.</summary>
-    /// <exception cref="KernelException">The kernel refused; the task ends with it too when it happens later.</exception>
-    public Task Start(CancellationToken stop)
+    public void Dispose()
     {
-        RouteMonitor monitor = RouteMonitor.Open(MonitorGroups.Links | MonitorGroups.Addresses | MonitorGroups.Routes);
-        RouteSocket socket = RouteSocket.Open();
-        ReadAll(socket);
-        _current = new HostView(_links, _addresses, [.. _routes.Values]);
-        TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        Thread thread = new(() => Follow(monitor, socket, done, stop)) { IsBackground = true, Name = "host-watcher" };
-        thread.Start();
-        return done.Task;
+        _monitor.Dispose();
+        _socket.Dispose();
     }
 
-    public void OnLink(LinkInfo link, bool removed) => (_linksDirty, _routesDirty, _doubt) = (true, true, true);
+    void INetlinkListener.OnLink(LinkInfo link, ChangeKind change) => Post(default);
 
-    public void OnAddresses() => _linksDirty = true;
+    void INetlinkListener.OnAddress(AddressInfo address, ChangeKind change) => Post(default);
 
-    public void OnLost() => (_linksDirty, _routesDirty, _doubt) = (true, true, true);
-
-    public void OnNeighbors()
+    void INetlinkListener.OnRoute(in RouteInfo route, ChangeKind change)
     {
+        if (route.Table == MainTable && (route.Protocol != _ownProtocol || change == ChangeKind.Removed))
+        {
+            Post(new HostEvent(route, change, IsRoute: true));
+        }
     }
 
-    public void OnRoute(in RouteInfo route, bool removed)
+    void INetlinkListener.OnEventsLost()
     {
-        if (route.Table != MainTable)
-        {
-            return;
-        }
+        _lost = true;
+        Post(default);
+    }
 
-        if (route.Protocol == _ownProtocol)
+    /// <summary>A full channel counts as lost events: the loop then reads everything again.</summary>
+    private void Post(HostEvent message)
+    {
+        if (!_loop.TryPost(message))
         {
-            if (removed)
-            {
-                _listener.OnOwnRouteRemoved(route.Destination, route.Metric);
-            }
-
-            return;
+            _lost = true;
         }
+    }
 
-        _changed = true;
-        if (!removed && (route.Destination.IsIPv4 || !_routes.ContainsKey((route.Destination, route.Metric))))
+    void ILoopBody<HostEvent>.OnMessage(in HostEvent message)
+    {
+        RouteInfo route = message.Route;
+        if (!message.IsRoute)
         {
-            _routes[(route.Destination, route.Metric)] = route;
+            // When a link goes down the kernel drops the IPv4 routes over it without a word.
+            (_linksDirty, _routesDirty, _doubt) = (true, true, true);
         }
-        else if (route.Destination.IsIPv6)
+        else if (route.Protocol == _ownProtocol)
         {
-            // An IPv6 notification may speak of one hop of several: only a dump tells what is left.
-            _routesDirty = true;
+            _listener.OnOwnRouteRemoved(route.Destination, route.Metric);
+        }
+        else if (route.Destination.IsIPv6 && (message.Change == ChangeKind.Removed || _routes.ContainsKey((route.Destination, route.Metric))))
+        {
+            _routesDirty = true; // An IPv6 notification may speak of one hop of several: only a dump tells what is left.
+        }
+        else if (message.Change == ChangeKind.Removed)
+        {
+            _changed |= _routes.Remove((route.Destination, route.Metric));
         }
         else
         {
-            _routes.Remove((route.Destination, route.Metric));
+            _changed = true;
+            _routes[(route.Destination, route.Metric)] = route;
         }
     }
 
-    private void Follow(RouteMonitor monitor, RouteSocket socket, TaskCompletionSource done, CancellationToken stop)
+    ValueTask ILoopBody<HostEvent>.OnBatchEndAsync(CancellationToken stop)
     {
-        using (monitor)
-        using (socket)
+        if (_lost)
         {
-            try
-            {
-                long first = 0;
-                while (!stop.IsCancellationRequested)
-                {
-                    bool wasDirty = IsDirty;
-                    bool quiet = !monitor.Wait(this, wasDirty ? s_quiet : s_idle);
-                    first = wasDirty ? first : _time.GetTimestamp();
-                    if (IsDirty && (quiet || _time.GetElapsedTime(first) > s_longest))
-                    {
-                        Publish(socket);
-                    }
-                }
+            _lost = false;
+            (_linksDirty, _routesDirty, _doubt) = (true, true, true);
+        }
 
-                done.SetResult();
-            }
-            catch (Exception e)
+        if (_linksDirty || _routesDirty || _changed)
+        {
+            bool doubt = _doubt;
+            _current = Read();
+            Log.HostChanged(_logger, _links.Count, _addresses.Count, _routes.Count);
+            _listener.OnHostChanged();
+            if (doubt)
             {
-                done.SetException(e); // The role ends with it: without a picture of the host nothing it does is right.
+                _listener.OnOwnRoutesInDoubt();
             }
         }
+
+        return ValueTask.CompletedTask;
     }
 
-    private void Publish(RouteSocket socket)
+    private HostView Read()
     {
-        bool doubt = _doubt;
-        ReadAll(socket);
-        HostView view = new(_links, _addresses, [.. _routes.Values]);
-        _current = view;
-        Log.HostChanged(_logger, _links.Count, _addresses.Count, _routes.Count);
-        _listener.OnHostChanged(view);
-        if (doubt)
+        if (_linksDirty)
         {
-            _listener.OnOwnRoutesInDoubt();
-        }
-    }
-
-    private void ReadAll(RouteSocket socket)
-    {
-        bool first = _links.Count == 0;
-        if (_linksDirty || first)
-        {
-            _links = socket.Links.List();
-            _addresses = socket.Addresses.List();
+            _links = _socket.Links.List();
+            _addresses = _socket.Addresses.List();
         }
 
-        if (_routesDirty || first)
+        if (_routesDirty)
         {
-            _routes.Clear();
             foreach (IpFamily family in (IpFamily[])[IpFamily.IPv4, IpFamily.IPv6])
             {
                 ForeignRoutes sink = new(_routes, _ownProtocol, family);
-                socket.Routes.Dump(new RouteFilter(family), ref sink).ThrowIfFailed($"list {family} routes");
+                _socket.Routes.Dump(new RouteFilter(family), ref sink).ThrowIfFailed($"list {family} routes");
             }
         }
 
         (_linksDirty, _routesDirty, _changed, _doubt) = (false, false, false, false);
+        return new HostView(_links, _addresses, [.. _routes.Values]);
     }
 
     private readonly struct ForeignRoutes(Dictionary<(IpPrefix, uint), RouteInfo> routes, byte ownProtocol, IpFamily family) : IRouteSink

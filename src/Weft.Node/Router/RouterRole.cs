@@ -12,18 +12,19 @@ namespace Weft.Node.Router;
 
 /// <summary>
 /// <c>weft router</c>: BGP for a node or a switch. Wiring only.
-/// <code>
-///   weft.conf --RouterSettings--+                     datastore --EtcdSyncer--+      (only when [datastore] endpoints is set)
-///                               v                                             v
-///                             RouterLoop: ClusterState --PeerDerivation--> DesiredRouter
-///                               |                                  ^
-///                               v                                  |  HostView: links, addresses, routes of others
-///   neighbours --PeerListener-> SpeakerHost --> BgpSpeaker <--NextHops-- HostWatcher <== kernel
-///   neighbours <-PeerTransport-----------------'   |                        |
-///                                                  v BestChange             v
-///                                              FibFeeder --FibTarget--> KernelFib ==> kernel (protocol 81)
+/// <code><![CDATA[
+///   weft.conf --RouterSettings--+      datastore --EtcdSyncer--+      (only when [datastore] endpoints is set)
+///                               v                              v
+///                           RouterLoop: ClusterState --PeerDerivation--> DesiredRouter
+///                               |
+///                               v              HostWatcher <== kernel: links, addresses, routes of others
+///   neighbours --PeerListener-> SpeakerHost        | HostView
+///   neighbours <-PeerTransport--   |               +------------------+
+///                                  v               v                  v
+///                              BgpSpeaker <---- NextHops          FibFeeder --FibTarget--> KernelFib ==> kernel (protocol 81)
+///                                  +------ BestChange ------------->
 ///   router.sock --RouterControl--> pictures of all of it
-/// </code>
+/// ]]></code>
 /// The kernel keeps forwarding whatever happens here: routes stay when the role stops or dies, and are confirmed or removed by the next one.
 /// </summary>
 public sealed class RouterRole : IRole
@@ -54,8 +55,8 @@ public sealed class RouterRole : IRole
         using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(stop);
         RouterLoop? loop = null;
         using FibFeeder fib = new(new KernelFib(RouteSocket.Open(), settings.RouteProtocol, logger), context.Time, logger);
-        HostWatcher watcher = new(settings.RouteProtocol, new HostEvents(fib, () => loop?.HostChanged()), context.Time, logger);
-        Task watching = watcher.Start(ending.Token);
+        using HostWatcher watcher = new(settings.RouteProtocol, new HostEvents(fib, () => loop?.HostChanged()), logger);
+        fib.Host = () => watcher.Current;
         await using SpeakerHost speaker = new(fib, watcher, context.Time, context.Logs);
         loop = new RouterLoop(settings, speaker, () => watcher.Current, context.Systemd, context.Time, logger);
         RouterControl control = new(() => loop.Status, fib, context.Time);
@@ -67,15 +68,12 @@ public sealed class RouterRole : IRole
         catch (IOException e)
         {
             Log.Failed(logger, e.Message);
-            await ending.CancelAsync();
-            await watching;
             return ExitStatus.Failed;
         }
 
         await using (server)
         {
-            fib.TryPost(new FibMessage(FibEvent.Host, watcher.Current));
-            List<Task> tasks = [watching, fib.RunAsync(ending.Token), loop.RunAsync(ending.Token), server.RunAsync(ending.Token), ReloadAsync(context, settings, loop, logger, ending.Token)];
+            List<Task> tasks = [watcher.RunAsync(ending.Token), fib.RunAsync(ending.Token), loop.RunAsync(ending.Token), server.RunAsync(ending.Token), ReloadAsync(context, settings, loop, logger, ending.Token)];
             if (usesDatastore)
             {
                 tasks.Add(SyncAsync(datastoreSettings, settings.NodeName, loop, context, ending.Token));
@@ -177,14 +175,20 @@ public sealed class RouterRole : IRole
     /// <summary>The watcher's news for everybody who lives by them.</summary>
     private sealed class HostEvents(FibFeeder fib, Action changed) : IHostListener
     {
-        public void OnHostChanged(HostView view)
+        public void OnHostChanged()
         {
-            fib.TryPost(new FibMessage(FibEvent.Host, view));
+            fib.TryPost(new FibMessage(FibEvent.Host));
             changed();
         }
 
-        public void OnOwnRouteRemoved(IpPrefix prefix, uint metric) => fib.TryPost(new FibMessage(FibEvent.OwnRouteRemoved, (prefix, metric)));
+        public void OnOwnRouteRemoved(IpPrefix prefix, uint metric)
+        {
+            if (!fib.TryPost(new FibMessage(FibEvent.OwnRouteRemoved, (prefix, metric))))
+            {
+                fib.DoubtKernel();
+            }
+        }
 
-        public void OnOwnRoutesInDoubt() => fib.TryPost(new FibMessage(FibEvent.OwnRoutesInDoubt));
+        public void OnOwnRoutesInDoubt() => fib.DoubtKernel();
     }
 }
