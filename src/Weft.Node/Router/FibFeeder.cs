@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Weft.Bgp.Rib;
+using Weft.Dataplane.Drivers.Routes;
 using Weft.Hosting.Loops;
-using Weft.Linux.Netlink;
 using Weft.Primitives.Net;
 
 namespace Weft.Node.Router;
@@ -43,8 +43,9 @@ internal sealed record FibAnswer(IReadOnlySet<IpPrefix> Installed, int Count, in
 /// </summary>
 internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposable
 {
+    private const string TunnelLink = "tunl0";
+
     private readonly KernelFib _kernel;
-    private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Loop<FibMessage> _loop;
     private readonly ITimer _retry;
@@ -57,7 +58,8 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
 
     private readonly Dictionary<IpPrefix, NextHopSet> _learned = [];
     private readonly Dictionary<NextHopSet, NextHopSet> _sets = [];
-    private readonly Dictionary<(NextHopSet Set, KernelAction Action, IpFamily Family), FibTarget?> _targets = [];
+    private readonly Dictionary<(NextHopSet Set, KernelAction Action, IpFamily Family), RouteTarget?> _targets = [];
+    private readonly Dictionary<RouteTarget, RouteTarget> _shared = [];
     private readonly HashSet<IpPrefix> _fixed = [];
     private readonly List<FibQuery> _queries = [];
     private FibSettings? _settings;
@@ -67,7 +69,7 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
 
     public FibFeeder(KernelFib kernel, TimeProvider time, ILogger logger)
     {
-        (_kernel, _time, _logger) = (kernel, time, logger);
+        (_kernel, _logger) = (kernel, logger);
         _loop = new Loop<FibMessage>(this, capacity: 1024, batch: 256);
         _retry = time.CreateTimer(_ => _loop.TryPost(new FibMessage(FibEvent.Retry)), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
@@ -147,6 +149,7 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
                 _learned.Clear();
                 _sets.Clear();
                 _targets.Clear();
+                _shared.Clear();
                 _kernel.MarkAllStale();
                 RefreshFixed();
                 break;
@@ -222,10 +225,9 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
             return;
         }
 
-        _kernel.Count();
         foreach (FibQuery query in _queries)
         {
-            query.Answer.TrySetResult(new FibAnswer(query.Prefixes.Where(_kernel.IsInstalled).ToHashSet(), _kernel.Installed, _kernel.Stale));
+            query.Answer.TrySetResult(new FibAnswer(query.Prefixes.Where(_kernel.IsInstalled).ToHashSet(), _kernel.Count, _kernel.Stale));
         }
 
         _queries.Clear();
@@ -252,13 +254,13 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
         }
 
         HashSet<NextHopSet> moved = [];
-        foreach (((NextHopSet set, KernelAction action, IpFamily family) key, FibTarget? before) in _targets.ToArray())
+        foreach (((NextHopSet Set, KernelAction Action, IpFamily Family) key, RouteTarget? before) in _targets.ToArray())
         {
-            FibTarget? now = Resolve(key.set, key.action, key.family);
+            RouteTarget? now = Resolve(key.Set, key.Action);
             if (!ReferenceEquals(now, before))
             {
                 _targets[key] = now;
-                moved.Add(key.set);
+                moved.Add(key.Set);
             }
         }
 
@@ -291,22 +293,21 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
     {
         if (_settings is { } settings)
         {
-            _kernel.Set(prefix, settings.InstallRoutes ? Target(prefix, settings) : null);
+            _kernel.Set(prefix, settings.Metric(prefix.Family), settings.InstallRoutes ? Target(prefix, settings) : null);
         }
     }
 
-    private FibTarget? Target(IpPrefix prefix, FibSettings settings)
+    private RouteTarget? Target(IpPrefix prefix, FibSettings settings)
     {
-        uint metric = settings.Metric(prefix.Family);
         if (settings.HostRoutes.TryGetValue(prefix, out IpAddress gateway))
         {
-            return _host.Resolve(gateway, viaDefault: true) is { } way ? _kernel.Intern(FibTarget.Unicast([way.Hop], metric)) : null;
+            return _host.Resolve(gateway, viaDefault: true) is { } way ? Unicast([way.Hop]) : null;
         }
 
         // Traffic to a free address of an own block ends here instead of circling between this node and its default gateway.
         if (_fixed.Contains(prefix))
         {
-            return settings.Rules.Decide(prefix, default) == KernelAction.Skip ? null : _kernel.Intern(FibTarget.Blackhole(metric));
+            return settings.Rules.Decide(prefix, default) == KernelAction.Skip ? null : RouteTarget.Blackhole;
         }
 
         if (!_learned.TryGetValue(prefix, out NextHopSet? set))
@@ -316,9 +317,9 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
 
         KernelAction action = settings.Rules.Decide(prefix, set.Hops[0].Address);
         (NextHopSet, KernelAction, IpFamily) key = (set, action, prefix.Family);
-        if (!_targets.TryGetValue(key, out FibTarget? target))
+        if (!_targets.TryGetValue(key, out RouteTarget? target))
         {
-            target = Resolve(set, action, prefix.Family);
+            target = Resolve(set, action);
             _targets[key] = target;
         }
 
@@ -326,17 +327,17 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
     }
 
     /// <summary>Null when no next hop is reachable: the RIB hears of the same picture and chooses another path.</summary>
-    private FibTarget? Resolve(NextHopSet set, KernelAction action, IpFamily family)
+    private RouteTarget? Resolve(NextHopSet set, KernelAction action)
     {
-        List<RouteHop> hops = [];
+        List<NextHop> hops = [];
         foreach (RouteNextHop hop in action == KernelAction.Skip ? [] : set.Hops)
         {
             if (action == KernelAction.Tunnel)
             {
                 // The device needs no neighbour entry: the address itself is where the outer packet goes.
-                if (_host.Link("tunl0") is { IsUp: true } tunnel)
+                if (_host.Link(TunnelLink) is { IsUp: true })
                 {
-                    hops.Add(new RouteHop(hop.Address, tunnel.Index, OnLink: true));
+                    hops.Add(new NextHop(hop.Address, new LinkId(TunnelLink), OnLink: true));
                 }
             }
             else if ((hop.Address.IsLinkLocal && hop.Interface is not null ? _host.OnLink(hop.Address, hop.Interface) : _host.Resolve(hop.Address, _settings!.ResolveViaDefault)) is { } way)
@@ -345,6 +346,15 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
             }
         }
 
-        return hops.Count == 0 ? null : _kernel.Intern(FibTarget.Unicast(hops, _settings!.Metric(family)));
+        return hops.Count == 0 ? null : Unicast(hops);
+    }
+
+    /// <summary>Same value, same object: a route holds only a reference. Two peers behind one gateway make one hop.</summary>
+    private RouteTarget Unicast(IEnumerable<NextHop> hops)
+    {
+        NextHop[] distinct = [.. hops.Distinct()];
+        RouteTarget target = distinct is [var one] ? RouteTarget.Via(one.Gateway, one.Link, one.OnLink) : RouteTarget.Multipath(distinct);
+        ref RouteTarget? slot = ref CollectionsMarshal.GetValueRefOrAddDefault(_shared, target, out _);
+        return slot ??= target;
     }
 }

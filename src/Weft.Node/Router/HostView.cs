@@ -1,13 +1,14 @@
 using System.Collections.Frozen;
+using Weft.Dataplane.Drivers.Routes;
 using Weft.Linux.Netlink;
 using Weft.Primitives.Net;
 
 namespace Weft.Node.Router;
 
 /// <summary>A way to a next hop.</summary>
-/// <param name="Hop">What stands in the kernel route.</param>
+/// <param name="Hop">What stands in the kernel route; its link is named.</param>
 /// <param name="IsConnected">The next hop is on a subnet of that link.</param>
-internal readonly record struct ResolvedHop(RouteHop Hop, bool IsConnected);
+internal readonly record struct ResolvedHop(NextHop Hop, bool IsConnected);
 
 /// <summary>
 /// Links, addresses and the routes that are not the router's own, as one immutable picture. Made by <see cref="HostWatcher"/>; read by the RIB's loops (next hops),
@@ -78,11 +79,11 @@ internal sealed class HostView : IHostAddresses
 
     /// <summary>The way to a neighbour on a link known by name; null when the link is absent or down.</summary>
     public ResolvedHop? OnLink(IpAddress nextHop, string link) =>
-        Link(link) is { } found && IsUsable(found) ? new ResolvedHop(new RouteHop(nextHop, found.Index), IsConnected: true) : null;
+        Link(link) is { } found && IsUsable(found) ? new ResolvedHop(new NextHop(nextHop, new LinkId(link)), IsConnected: true) : null;
 
     public IpAddress Towards(IpAddress neighbor, IpFamily family)
     {
-        int link = Resolve(neighbor, viaDefault: true)?.Hop.LinkIndex ?? 0;
+        int link = Resolve(neighbor, viaDefault: true) is { Hop.Link.Name: { } name } ? Link(name)?.Index ?? 0 : 0;
         foreach (AddressInfo address in Addresses)
         {
             if (address.LinkIndex == link && address.Address.Address.Family == family && address.Scope == RouteScope.Universe && address.IsUsable)
@@ -106,7 +107,7 @@ internal sealed class HostView : IHostAddresses
             if (_links.TryGetValue(hop.LinkIndex, out LinkInfo? link) && IsUsable(link))
             {
                 bool connected = hop.Gateway.Family == IpFamily.None;
-                return new ResolvedHop(new RouteHop(connected ? nextHop : hop.Gateway, hop.LinkIndex, hop.OnLink), connected);
+                return new ResolvedHop(new NextHop(connected ? nextHop : hop.Gateway, new LinkId(link.Name), hop.OnLink), connected);
             }
         }
 

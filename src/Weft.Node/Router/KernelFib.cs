@@ -1,5 +1,7 @@
-using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
+using Weft.Dataplane.Drivers;
+using Weft.Dataplane.Drivers.Links;
+using Weft.Dataplane.Drivers.Routes;
 using Weft.Linux;
 using Weft.Linux.Netlink;
 using Weft.Primitives.Net;
@@ -7,324 +9,145 @@ using Weft.Primitives.Net;
 namespace Weft.Node.Router;
 
 /// <summary>
-/// The router's routes in the kernel: desired, written, difference. Ours are known by their protocol number, so routes that an earlier process left are taken over:
-/// they stay as they are, marked stale, until somebody wants the prefix or <see cref="SweepStale"/> says that everybody has spoken. A prefix where another
-/// program has a route with the same metric is left to it. Owned by the FIB's loop.
+/// The router's routes in the kernel, both families, over <see cref="RouteTable"/>. What it adds is patience: routes that an earlier run left are found by their
+/// protocol number and wanted as they are, marked stale, until somebody speaks for the prefix or <see cref="SweepStale"/> says that everybody has spoken.
+/// So neither a restart nor a crash takes a route away that is still right. Owned by the FIB's loop.
 /// </summary>
 internal sealed class KernelFib : IDisposable
 {
-    private static readonly TimeSpan s_firstRetry = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan s_longestRetry = TimeSpan.FromSeconds(30);
-
     private readonly RouteSocket _socket;
-    private readonly byte _protocol;
-    private readonly ILogger _logger;
-    private readonly RouteBatch _batch = new();
-    private readonly List<(IpPrefix Prefix, RouteWrite Write, FibTarget Target)> _sent = new(RouteBatch.Capacity);
+    private readonly LinkFacts _links;
+    private readonly RouteTable _ipv4;
+    private readonly RouteTable _ipv6;
 
-    // Bounds: one entry per prefix that is desired or in the kernel. 48 bytes each with the table's own overhead (1 M routes: about 50 MB).
-    private readonly Dictionary<IpPrefix, Entry> _entries = [];
-    private readonly HashSet<IpPrefix> _dirty = [];
-    private readonly HashSet<IpPrefix> _refused = [];
-    private readonly Dictionary<FibTarget, FibTarget> _targets = [];
+    // Metric by prefix: RouteTable knows a route by both. Bound: one entry per installed route.
+    private readonly Dictionary<IpPrefix, uint> _wanted = [];
+    private readonly HashSet<RouteKey> _stale = [];
 
-    // Routes of ours beside the one the entry speaks of: another metric, after the setting changed.
-    private readonly List<(IpPrefix Prefix, FibTarget Target)> _strays = [];
-    private bool _resync = true;
-    private TimeSpan _retry = s_firstRetry;
-
+    /// <summary>Reads what an earlier run left.</summary>
     /// <param name="socket">Owned from now on.</param>
     /// <param name="protocol">Ours alone.</param>
-    /// <param name="logger">For what the kernel refuses.</param>
-    public KernelFib(RouteSocket socket, byte protocol, ILogger logger) => (_socket, _protocol, _logger) = (socket, protocol, logger);
-
-    private struct Entry
+    /// <param name="time">For retries.</param>
+    /// <param name="logs">For what the kernel refuses.</param>
+    /// <exception cref="KernelException">The kernel cannot be read.</exception>
+    public KernelFib(RouteSocket socket, byte protocol, TimeProvider time, ILoggerFactory logs)
     {
-        public FibTarget? Desired;
-        public FibTarget? Written;
-
-        /// <summary>Found in the kernel or kept from an earlier session of the speaker; nobody has asked for it since.</summary>
-        public bool IsStale;
-    }
-
-    /// <summary>Routes of ours in the kernel.</summary>
-    public int Installed { get; private set; }
-
-    public int Stale { get; private set; }
-
-    /// <summary>Same value, same object.</summary>
-    public FibTarget Intern(FibTarget target)
-    {
-        ref FibTarget? slot = ref CollectionsMarshal.GetValueRefOrAddDefault(_targets, target, out _);
-        return slot ??= target;
-    }
-
-    /// <summary>Null takes the route away, unless it is stale: then it stays until the sweep.</summary>
-    public void Set(IpPrefix prefix, FibTarget? target)
-    {
-        if (target is null && !_entries.ContainsKey(prefix))
+        _socket = socket;
+        _links = new LinkFacts(socket.Links);
+        _links.Apply();
+        ILogger<RouteTable> logger = logs.CreateLogger<RouteTable>();
+        _ipv4 = new RouteTable(new RouteTableSettings(IpFamily.IPv4, protocol), socket.Routes, _links, time, logger);
+        _ipv6 = new RouteTable(new RouteTableSettings(IpFamily.IPv6, protocol), socket.Routes, _links, time, logger);
+        foreach (IpFamily family in (IpFamily[])[IpFamily.IPv4, IpFamily.IPv6])
         {
-            return;
-        }
-
-        ref Entry entry = ref CollectionsMarshal.GetValueRefOrAddDefault(_entries, prefix, out _);
-        if (target is null && entry.Written is null)
-        {
-            _entries.Remove(prefix);
-            _dirty.Remove(prefix);
-            return;
-        }
-
-        entry.Desired = target;
-        entry.IsStale &= target is null;
-        if (!ReferenceEquals(entry.Desired, entry.Written))
-        {
-            _dirty.Add(prefix);
-        }
-    }
-
-    public bool IsInstalled(IpPrefix prefix) =>
-        _entries.TryGetValue(prefix, out Entry entry) && entry.Written is not null && ReferenceEquals(entry.Written, entry.Desired);
-
-    /// <summary>Every route in the kernel becomes stale: what wanted it is gone, what wants it next has not spoken yet.</summary>
-    public void MarkAllStale()
-    {
-        foreach (IpPrefix prefix in _entries.Keys.ToArray())
-        {
-            ref Entry entry = ref CollectionsMarshal.GetValueRefOrNullRef(_entries, prefix);
-            (entry.Desired, entry.IsStale) = (null, entry.Written is not null);
-            _dirty.Remove(prefix);
-            if (entry.Written is null)
+            foreach (RouteInfo route in socket.Routes.List(new RouteFilter(family, Protocol: protocol)))
             {
-                _entries.Remove(prefix);
+                RouteKey key = new(route.Destination, route.Metric);
+                if (Target(route) is { } target && _stale.Add(key))
+                {
+                    Table(family).SetRoute(RouteOwner.Bgp, key, target);
+                }
             }
         }
+    }
+
+    /// <summary>Routes of ours that are wanted in the kernel, stale ones among them.</summary>
+    public int Count => _wanted.Count + _stale.Count;
+
+    public int Stale => _stale.Count;
+
+    /// <summary>Null takes the route away; a stale one stays until the sweep.</summary>
+    /// <param name="target">Shared: the same object for all routes that lead the same way.</param>
+    public void Set(IpPrefix prefix, uint metric, RouteTarget? target)
+    {
+        RouteTable table = Table(prefix.Family);
+        if (_wanted.TryGetValue(prefix, out uint old) && (target is null || old != metric))
+        {
+            table.RemoveRoute(RouteOwner.Bgp, new RouteKey(prefix, old));
+            _wanted.Remove(prefix);
+        }
+
+        if (target is not null)
+        {
+            RouteKey key = new(prefix, metric);
+            table.SetRoute(RouteOwner.Bgp, key, target);
+            _wanted[prefix] = metric;
+            _stale.Remove(key);
+        }
+    }
+
+    public bool IsInstalled(IpPrefix prefix) => _wanted.TryGetValue(prefix, out uint metric) && Table(prefix.Family).IsWritten(new RouteKey(prefix, metric));
+
+    /// <summary>Every route becomes stale: what wanted it is gone, what wants it next has not spoken yet.</summary>
+    public void MarkAllStale()
+    {
+        _stale.UnionWith(_wanted.Select(w => new RouteKey(w.Key, w.Value)));
+        _wanted.Clear();
     }
 
     /// <summary>Takes away what is still stale; returns how many.</summary>
     public int SweepStale()
     {
-        int swept = 0;
-        foreach (IpPrefix prefix in _entries.Keys.ToArray())
+        int swept = _stale.Count;
+        foreach (RouteKey key in _stale)
         {
-            ref Entry entry = ref CollectionsMarshal.GetValueRefOrNullRef(_entries, prefix);
-            if (entry.IsStale)
-            {
-                entry.IsStale = false;
-                _dirty.Add(prefix);
-                swept++;
-            }
+            Table(key.Prefix.Family).RemoveRoute(RouteOwner.Bgp, key);
         }
 
+        _stale.Clear();
         return swept;
     }
 
     /// <summary>The kernel may have changed behind our back.</summary>
-    public void QueueResync() => _resync = true;
+    public void QueueResync()
+    {
+        _links.QueueResync();
+        _ipv4.QueueResync();
+        _ipv6.QueueResync();
+    }
 
-    /// <summary>A route of ours was removed. True when that was not our doing.</summary>
-    public bool IsMissed(IpPrefix prefix, uint metric) => _entries.TryGetValue(prefix, out Entry entry) && entry.Written?.Metric == metric && entry.Desired is not null;
+    /// <summary>A route of ours was removed: true when it is wanted, so that it was not our doing.</summary>
+    public bool IsMissed(IpPrefix prefix, uint metric) => (_wanted.TryGetValue(prefix, out uint wanted) && wanted == metric) || _stale.Contains(new RouteKey(prefix, metric));
 
-    /// <summary>Writes the difference. Not null: something was refused, come back after that time.</summary>
+    /// <summary>Writes what differs. Not null: come back after that time although nothing changed.</summary>
     public TimeSpan? Apply()
     {
-        if (_resync && !Read())
+        ApplyStatus status = _links.Apply();
+        foreach (string link in _links.TakeChanges())
         {
-            return NextRetry();
+            _ipv4.OnLinkChanged(link);
+            _ipv6.OnLinkChanged(link);
         }
 
-        _refused.Clear();
-        foreach (IpPrefix prefix in _dirty)
-        {
-            Entry entry = _entries.GetValueOrDefault(prefix);
-            (FibTarget? desired, FibTarget? written) = (entry.Desired, entry.Written);
-            if (ReferenceEquals(desired, written) || entry.IsStale)
-            {
-                continue;
-            }
-
-            if (desired is null)
-            {
-                Queue(prefix, RouteWrite.Delete, written!);
-            }
-            else if (written is null || written.Metric != desired.Metric)
-            {
-                Queue(prefix, RouteWrite.Add, desired);
-            }
-            else
-            {
-                Queue(prefix, RouteWrite.Replace, desired);
-            }
-        }
-
-        Send();
-        RemoveStrays();
-        _dirty.Clear();
-        _dirty.UnionWith(_refused);
-        if (_dirty.Count > 0 || _resync)
-        {
-            return NextRetry();
-        }
-
-        _retry = s_firstRetry;
-        return null;
+        return status.And(_ipv4.Apply()).And(_ipv6.Apply()).Next;
     }
 
     public void Dispose() => _socket.Dispose();
 
-    private TimeSpan NextRetry()
-    {
-        TimeSpan now = _retry;
-        _retry = now * 2 < s_longestRetry ? now * 2 : s_longestRetry;
-        return now;
-    }
+    private RouteTable Table(IpFamily family) => family == IpFamily.IPv6 ? _ipv6 : _ipv4;
 
-    private void Queue(IpPrefix prefix, RouteWrite write, FibTarget target)
+    /// <summary>Null for a route over a link that has just gone: it is about to vanish itself.</summary>
+    private RouteTarget? Target(in RouteInfo route)
     {
-        if (_batch.IsFull)
+        if (route.Type != RouteType.Unicast)
         {
-            Send();
+            return route.Type == RouteType.Unreachable ? RouteTarget.Unreachable : RouteTarget.Blackhole;
         }
 
-        _batch.Add(write, target.ToRoute(prefix, _protocol));
-        _sent.Add((prefix, write, target));
-    }
-
-    private void Send()
-    {
-        if (_sent.Count == 0)
+        RouteHop[] hops = route.Multipath ?? [route.Hop];
+        NextHop[] named = new NextHop[hops.Length];
+        for (int i = 0; i < hops.Length; i++)
         {
-            return;
-        }
-
-        NetlinkResult sent = _socket.Routes.Write(_batch);
-        for (int i = 0; i < _sent.Count; i++)
-        {
-            (IpPrefix prefix, RouteWrite write, FibTarget target) = _sent[i];
-            Note(prefix, write, target, sent.IsSuccess ? _batch.Results[i] : sent);
-        }
-
-        _sent.Clear();
-        _batch.Clear();
-        _resync |= !sent.IsSuccess; // Nobody knows which of them were written.
-    }
-
-    private void Note(IpPrefix prefix, RouteWrite write, FibTarget target, NetlinkResult result)
-    {
-        ref Entry entry = ref CollectionsMarshal.GetValueRefOrAddDefault(_entries, prefix, out _);
-        switch (write)
-        {
-            case RouteWrite.Delete when result.IsSuccess || result.Errno is Errno.ESRCH or Errno.ENODEV:
-                entry.Written = null;
-                if (entry.Desired is null)
-                {
-                    _entries.Remove(prefix);
-                }
-
-                break;
-            case RouteWrite.Add or RouteWrite.Replace when result.IsSuccess:
-                if (entry.Written is { } old && old.Metric != target.Metric)
-                {
-                    _strays.Add((prefix, old));
-                }
-
-                entry.Written = target;
-                break;
-            default:
-                _refused.Add(prefix);
-                Log.RouteRefused(_logger, write == RouteWrite.Delete ? "delete" : "write", prefix, target, result.ToString());
-                break;
-        }
-    }
-
-    private void RemoveStrays()
-    {
-        foreach ((IpPrefix prefix, FibTarget target) in _strays)
-        {
-            _socket.Routes.Delete(target.ToRoute(prefix, _protocol)); // ESRCH is as good as success; anything else shows in the next resync.
-        }
-
-        _strays.Clear();
-    }
-
-    /// <summary>Reads our routes and takes what it finds as written.</summary>
-    private bool Read()
-    {
-        Dictionary<IpPrefix, FibTarget> found = [];
-        foreach (IpFamily family in (IpFamily[])[IpFamily.IPv4, IpFamily.IPv6])
-        {
-            Own sink = new(this, found, family);
-            NetlinkResult result = _socket.Routes.Dump(new RouteFilter(family, Protocol: _protocol), ref sink);
-            if (!result.IsSuccess)
+            if (_links.NameOf(hops[i].LinkIndex) is not { } link)
             {
-                Log.RoutesNotRead(_logger, family, result.ToString());
-                return false;
-            }
-        }
-
-        foreach (IpPrefix prefix in _entries.Keys.Where(p => !found.ContainsKey(p)).ToArray())
-        {
-            ref Entry entry = ref CollectionsMarshal.GetValueRefOrNullRef(_entries, prefix);
-            entry.Written = null;
-            if (entry.Desired is null)
-            {
-                _entries.Remove(prefix);
-            }
-            else
-            {
-                _dirty.Add(prefix);
-            }
-        }
-
-        foreach ((IpPrefix prefix, FibTarget target) in found)
-        {
-            ref Entry entry = ref CollectionsMarshal.GetValueRefOrAddDefault(_entries, prefix, out bool known);
-            entry.IsStale |= !known;
-            entry.Written = target;
-            if (!ReferenceEquals(entry.Desired, target))
-            {
-                _dirty.Add(prefix);
-            }
-        }
-
-        _resync = false;
-        Count();
-        return true;
-    }
-
-    /// <summary>For operators; called after every apply.</summary>
-    public void Count()
-    {
-        (Installed, Stale) = (0, 0);
-        foreach (Entry entry in _entries.Values)
-        {
-            Installed += entry.Written is not null ? 1 : 0;
-            Stale += entry.IsStale ? 1 : 0;
-        }
-    }
-
-    private readonly struct Own(KernelFib fib, Dictionary<IpPrefix, FibTarget> found, IpFamily family) : IRouteSink
-    {
-        private readonly IpFamily _family = family;
-
-        public void Restart()
-        {
-            IpFamily mine = _family;
-            foreach (IpPrefix prefix in found.Keys.Where(p => p.Family == mine).ToArray())
-            {
-                found.Remove(prefix);
+                return null;
             }
 
-            fib._strays.RemoveAll(s => s.Prefix.Family == mine);
+            named[i] = new NextHop(hops[i].Gateway, new LinkId(link), hops[i].OnLink, hops[i].Weight);
         }
 
-        public void OnRoute(in RouteInfo route)
-        {
-            FibTarget target = fib.Intern(FibTarget.From(route));
-            if (!found.TryAdd(route.Destination, target))
-            {
-                fib._strays.Add((route.Destination, target));
-            }
-        }
+        return named is [{ Gateway.Family: IpFamily.None }] ? RouteTarget.OnLink(named[0].Link)
+            : named is [var one] ? RouteTarget.Via(one.Gateway, one.Link, one.OnLink)
+            : RouteTarget.Multipath(named);
     }
 }

@@ -35,12 +35,6 @@ internal static partial class Log
     [LoggerMessage(1909, LogLevel.Warning, "connection from {address} refused: no such neighbour ({count} refused so far)")]
     public static partial void StrangerRefused(ILogger logger, IpAddress address, long count);
 
-    [LoggerMessage(1910, LogLevel.Warning, "{verb} route {prefix} {target}: {answer}; trying again")]
-    public static partial void RouteRefused(ILogger logger, string verb, IpPrefix prefix, FibTarget target, string answer);
-
-    [LoggerMessage(1911, LogLevel.Warning, "read {family} routes from the kernel: {answer}; trying again")]
-    public static partial void RoutesNotRead(ILogger logger, IpFamily family, string answer);
-
     [LoggerMessage(1912, LogLevel.Information, "settled: {swept} routes of an earlier run removed from the kernel")]
     public static partial void Settled(ILogger logger, int swept);
 

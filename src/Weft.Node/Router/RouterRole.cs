@@ -21,7 +21,7 @@ namespace Weft.Node.Router;
 ///   neighbours --PeerListener-> SpeakerHost        | HostView
 ///   neighbours <-PeerTransport--   |               +------------------+
 ///                                  v               v                  v
-///                              BgpSpeaker <---- NextHops          FibFeeder --FibTarget--> KernelFib ==> kernel (protocol 81)
+///                              BgpSpeaker <---- NextHops          FibFeeder --> KernelFib --> Drivers/Routes ==> kernel (protocol 81)
 ///                                  +------ BestChange ------------->
 ///   router.sock --RouterControl--> pictures of all of it
 /// ]]></code>
@@ -54,7 +54,7 @@ public sealed class RouterRole : IRole
 
         using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(stop);
         RouterLoop? loop = null;
-        using FibFeeder fib = new(new KernelFib(RouteSocket.Open(), settings.RouteProtocol, logger), context.Time, logger);
+        using FibFeeder fib = new(new KernelFib(RouteSocket.Open(), settings.RouteProtocol, context.Time, context.Logs), context.Time, logger);
         using HostWatcher watcher = new(settings.RouteProtocol, new HostEvents(fib, () => loop?.HostChanged()), logger);
         fib.Host = () => watcher.Current;
         await using SpeakerHost speaker = new(fib, watcher, context.Time, context.Logs);
