@@ -1,6 +1,7 @@
 using Weft.Cluster.Store;
 using Weft.Hosting;
 using Weft.Lab;
+using Weft.Node.Router;
 
 namespace Weft;
 
@@ -10,6 +11,7 @@ internal static class RoleTable
     public static readonly IReadOnlyDictionary<string, Func<IRole>> Roles = new Dictionary<string, Func<IRole>>
     {
         ["store"] = () => new StoreRole(),
+        ["router"] = () => new RouterRole(),
     };
 
     public static readonly IReadOnlyDictionary<string, Func<ICommand>> Commands = new Dictionary<string, Func<ICommand>>

@@ -103,7 +103,9 @@ internal sealed class ShowCommand : ICommand
         }
         catch (IOException e)
         {
-            await context.Error.WriteLineAsync($"weft router show: {e.Message}; is the router running?");
+            await context.Error.WriteLineAsync(File.Exists(socket)
+                ? $"weft router show: {e.Message}"
+                : $"weft router show: no router runs in {runDirectory}: there is no {socket}; --run-dir names another folder");
             return ExitStatus.Failed;
         }
 
