@@ -19,6 +19,9 @@ public sealed record VethEnd(string Name)
     /// <summary>0 leaves the kernel's default (1500).</summary>
     public int Mtu { get; init; }
 
+    /// <summary>Transmit and receive queues; 0 leaves the kernel's default (one each).</summary>
+    public int Queues { get; init; }
+
     /// <summary>Where the end is born; null for the namespace of the socket.</summary>
     public NetNamespace? Namespace { get; init; }
 }
@@ -306,6 +309,12 @@ public sealed class LinkRequests
         request.Header(new IfInfoMsg());
         request.Put(IFLA_IFNAME, end.Name);
         PutShape(ref request, end.Mac, end.Mtu);
+        if (end.Queues > 0)
+        {
+            request.Put(IFLA_NUM_TX_QUEUES, end.Queues);
+            request.Put(IFLA_NUM_RX_QUEUES, end.Queues);
+        }
+
         if (end.Namespace is { } space)
         {
             request.Put(IFLA_NET_NS_FD, space.Descriptor);

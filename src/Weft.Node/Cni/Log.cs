@@ -30,4 +30,7 @@ internal static partial class Log
 
     [LoggerMessage(1808, LogLevel.Error, "{Verb} container {ContainerId} ended with an unexpected error")]
     public static partial void Unexpected(ILogger logger, Exception exception, string verb, string containerId);
+
+    [LoggerMessage(1809, LogLevel.Warning, "the lock {Path} was not had, going on without it: {Reason}")]
+    public static partial void NoTurn(ILogger logger, string path, string reason);
 }

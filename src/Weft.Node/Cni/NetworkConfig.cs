@@ -38,6 +38,9 @@ internal sealed record NetworkConfig
 
     public required DatastoreAccess Datastore { get; init; }
 
+    /// <summary>log_level, for calls without an agent.</summary>
+    public required string LogLevel { get; init; }
+
     /// <summary>Null takes the agent's setting, or the kernel's default.</summary>
     public int? Mtu { get; init; }
 
@@ -92,6 +95,7 @@ internal sealed record NetworkConfig
             NodeNameFile = reader.Text("nodename_file", "/var/lib/calico/nodename"),
             Datastore = new DatastoreAccess(
                 reader.Text("etcd_endpoints"), reader.Text("etcd_ca_cert_file"), reader.Text("etcd_cert_file"), reader.Text("etcd_key_file")),
+            LogLevel = reader.Text("log_level", "info"),
             Mtu = ParseMtu(reader),
             Queues = reader.Integer("num_queues") is > 0 and <= 4096 and int queues ? queues : 1,
             Ipam = ParseIpam(reader.Object("ipam")),

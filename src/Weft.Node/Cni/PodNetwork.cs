@@ -36,8 +36,8 @@ internal sealed class PodNetwork(ILogger logger, NetNamespace? hostSpace = null)
         {
             // The pod's side is born where it belongs: moving it there later would wait for RCU under the lock of all rtnetlink.
             host.Links.CreateVeth(
-                new VethEnd(plan.HostName) { Mac = MacAddress.HostVeth, Mtu = plan.Mtu ?? 0 },
-                new VethEnd(plan.Name) { Mtu = plan.Mtu ?? 0, Namespace = pod }).ThrowIfFailed($"create veth {plan.HostName} with peer {plan.Name} in {plan.NetnsPath}");
+                new VethEnd(plan.HostName) { Mac = MacAddress.HostVeth, Mtu = plan.Mtu ?? 0, Queues = plan.Queues },
+                new VethEnd(plan.Name) { Mtu = plan.Mtu ?? 0, Queues = plan.Queues, Namespace = pod }).ThrowIfFailed($"create veth {plan.HostName} with peer {plan.Name} in {plan.NetnsPath}");
             LinkInfo hostSide = host.Links.Find(plan.HostName) ?? throw new KernelException($"find {plan.HostName}", Errno.ENODEV);
             OnHost(() => WriteSysctls(plan.HostSysctls));
             host.Links.SetUp(hostSide.Index).ThrowIfFailed($"set {plan.HostName} up");

@@ -65,6 +65,17 @@ public sealed class PodNetworkTests : IDisposable
     }
 
     [Fact]
+    public async Task Create_Queues_AreThoseAskedFor()
+    {
+        string path = _node.NewPod(out NetNamespace pod);
+
+        await _node.Network.CreateAsync(Plan(path, "10.1.0.1") with { Queues = 4 }, CancellationToken.None);
+
+        JsonNode eth0 = _node.Ip(pod, "-d", "link", "show", "dev", "eth0")[0]!;
+        Assert.Equal((4, 4), ((int)eth0["num_tx_queues"]!, (int)eth0["num_rx_queues"]!));
+    }
+
+    [Fact]
     public async Task Create_OverAnOlderPair_ReplacesIt()
     {
         string old = _node.NewPod(out NetNamespace oldPod);
