@@ -34,6 +34,13 @@ internal ref struct NetlinkRequest
         Advance(Unsafe.SizeOf<T>());
     }
 
+    /// <summary>Attributes that are ready and aligned.</summary>
+    public void Append(scoped ReadOnlySpan<byte> attributes)
+    {
+        attributes.CopyTo(_buffer[Length..]);
+        Advance(attributes.Length);
+    }
+
     public void Put(ushort type, scoped ReadOnlySpan<byte> value)
     {
         value.CopyTo(Reserve(type, value.Length));

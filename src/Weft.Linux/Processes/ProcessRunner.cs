@@ -19,6 +19,9 @@ public interface IProcessRunner
 /// </summary>
 public sealed class ProcessRunner : IProcessRunner
 {
+    // What a program wrote is in the pipe when it has ended. A child it left behind may keep the pipe open for ever: it is not waited for.
+    private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(2);
+
     private readonly NetNamespace? _space;
     private readonly NamespaceView _view;
 
@@ -61,8 +64,8 @@ public sealed class ProcessRunner : IProcessRunner
         using Timer timer = new(static p => Kill(((KillSwitch)p!).Pull()), killSwitch, request.Timeout, Timeout.InfiniteTimeSpan);
         WriteInput(process, request.Input);
         process.WaitForExit();
-        output.Join();
-        error.Join();
+        output.Join(DrainTime);
+        error.Join(DrainTime);
         stop.ThrowIfCancellationRequested();
         return killSwitch.Pulled
             ? new ProcessResult(ProcessOutcome.TimedOut, -1, output.Bytes, error.Bytes, output.Truncated)
@@ -134,7 +137,9 @@ public sealed class ProcessRunner : IProcessRunner
         private readonly Thread _thread;
         private readonly Stream _stream;
         private readonly int _limit;
+        private readonly Lock _gate = new(); // Guards what is kept: the thread may outlive the run, see DrainTime.
         private readonly MemoryStream _kept = new();
+        private bool _truncated;
 
         public StreamReaderThread(Stream stream, int limit, string name)
         {
@@ -144,11 +149,29 @@ public sealed class ProcessRunner : IProcessRunner
             _thread.Start();
         }
 
-        public byte[] Bytes => _kept.ToArray();
+        public byte[] Bytes
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return _kept.ToArray();
+                }
+            }
+        }
 
-        public bool Truncated { get; private set; }
+        public bool Truncated
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return _truncated;
+                }
+            }
+        }
 
-        public void Join() => _thread.Join();
+        public void Join(TimeSpan atMost) => _thread.Join(atMost);
 
         private void Drain()
         {
@@ -158,14 +181,17 @@ public sealed class ProcessRunner : IProcessRunner
                 int read;
                 while ((read = _stream.Read(buffer)) > 0)
                 {
-                    int keep = (int)Math.Min(read, _limit - _kept.Length);
-                    _kept.Write(buffer, 0, keep);
-                    Truncated |= keep < read;
+                    lock (_gate)
+                    {
+                        int keep = (int)Math.Min(read, _limit - _kept.Length);
+                        _kept.Write(buffer, 0, keep);
+                        _truncated |= keep < read;
+                    }
                 }
             }
-            catch (IOException)
+            catch (Exception e) when (e is IOException or ObjectDisposedException)
             {
-                // The pipe broke because the process was killed: what has come stands.
+                // The pipe broke because the process was killed, or was given up: what has come stands.
             }
         }
     }

@@ -30,6 +30,8 @@ public class AbiTests
         #include <linux/fib_rules.h>
         #include <linux/veth.h>
         #include <linux/nsfs.h>
+        #include <linux/netfilter/nfnetlink.h>
+        #include <linux/netfilter/nfnetlink_conntrack.h>
         #include <linux/tcp.h>
         #include <linux/in6.h>
         #define IFF_LOWER_UP (1<<16)
@@ -60,6 +62,7 @@ public class AbiTests
         (typeof(TcpMd5Sig), "struct tcp_md5sig",
             [("Address", "tcpm_addr"), ("Flags", "tcpm_flags"), ("PrefixLength", "tcpm_prefixlen"), ("KeyLength", "tcpm_keylen"),
              ("InterfaceIndex", "tcpm_ifindex"), ("Key", "tcpm_key")]),
+        (typeof(NfGenMsg), "struct nfgenmsg", [("Family", "nfgen_family"), ("Version", "version"), ("ResourceId", "res_id")]),
         (typeof(UCred), "struct ucred", [("Pid", "pid"), ("Uid", "uid"), ("Gid", "gid")]),
     ];
 
@@ -78,7 +81,7 @@ public class AbiTests
     private static Dictionary<string, long> CollectOurs()
     {
         Dictionary<string, long> values = [];
-        foreach (Type type in (Type[])[typeof(NetlinkConstants), typeof(RouteConstants), typeof(SocketConstants), typeof(SystemCalls)])
+        foreach (Type type in (Type[])[typeof(NetlinkConstants), typeof(RouteConstants), typeof(NetfilterConstants), typeof(SocketConstants), typeof(SystemCalls)])
         {
             foreach (FieldInfo field in type.GetFields(BindingFlags.Public | BindingFlags.Static).Where(static f => f.IsLiteral))
             {

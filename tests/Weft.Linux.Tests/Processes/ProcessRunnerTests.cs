@@ -67,6 +67,14 @@ public class ProcessRunnerTests
     }
 
     [Fact]
+    public void Run_ProgramThatLeavesAChildBehind_IsNotWaitedForLonger()
+    {
+        ProcessResult result = _runner.Run(new ProcessRequest("sh", "-c", "sleep 20 & echo done"));
+
+        Assert.Equal((0, "done\n"), (result.ExitCode, result.OutputText));
+    }
+
+    [Fact]
     public void Run_Cancelled_IsKilledAndThrows()
     {
         using CancellationTokenSource stop = new(TimeSpan.FromMilliseconds(200));

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Weft.Linux.Netlink;
 using Weft.Linux.Sockets;
 using Weft.Primitives.Net;
 
@@ -40,6 +41,33 @@ public class TcpMd5Tests
         TcpMd5.Remove(listener, IpPrefix.Parse(prefix));
         Assert.True(TryConnect(space, listener, peer, null));
         TcpMd5.Remove(listener, IpPrefix.Parse(prefix));
+    }
+
+    [Theory]
+    [InlineData("secret", true)]
+    [InlineData("wrong", false)]
+    public void LinkLocalPeer_IsKeyedWithItsScope(string key, bool expected)
+    {
+        using TestNamespace near = new(), far = new();
+        near.Socket.Links.CreateVeth(new VethEnd("a"), new VethEnd("b") { Namespace = far.Space }).ThrowIfFailed("create veth");
+        int a = Prepare(near, "a", "fe80::a/64"), b = Prepare(far, "b", "fe80::b/64");
+        using Socket listener = near.Space.Run(static () => new Socket(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp));
+        listener.Bind(new IPEndPoint(IPAddress.IPv6Any, 0));
+        listener.Listen();
+        using Socket client = far.Space.Run(static () => new Socket(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp));
+        TcpMd5.Set(listener, IpAddress.Parse("fe80::b"), "secret", a);
+        TcpMd5.Set(client, IpAddress.Parse("fe80::a"), key, b);
+        IPAddress target = new(IPAddress.Parse("fe80::a").GetAddressBytes(), b);
+
+        Assert.Equal(expected, TryConnect(client, new IPEndPoint(target, ((IPEndPoint)listener.LocalEndPoint!).Port)));
+    }
+
+    private static int Prepare(TestNamespace space, string name, string address)
+    {
+        int index = space.Socket.Links.Find(name)!.Index;
+        space.Socket.Links.SetUp(index).ThrowIfFailed("up");
+        space.Socket.Addresses.Add(index, InterfaceAddress.Parse(address), AddressOptions.NoDuplicateDetection).ThrowIfFailed("address");
+        return index;
     }
 
     [Fact]
@@ -130,10 +158,15 @@ public class TcpMd5Tests
             TcpMd5.Set(client, peer, key);
         }
 
+        return TryConnect(client, new IPEndPoint(address, ((IPEndPoint)listener.LocalEndPoint!).Port));
+    }
+
+    private static bool TryConnect(Socket client, IPEndPoint target)
+    {
         client.Blocking = false;
         try
         {
-            client.Connect(new IPEndPoint(address, ((IPEndPoint)listener.LocalEndPoint!).Port));
+            client.Connect(target);
         }
         catch (SocketException e) when (e.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
         {

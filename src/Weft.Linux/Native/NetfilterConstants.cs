@@ -1,0 +1,31 @@
+using System.Runtime.InteropServices;
+
+namespace Weft.Linux.Native;
+
+/// <summary>linux/netfilter/nfnetlink.h and nfnetlink_conntrack.h. Spelled as in the kernel; checked by AbiTests.</summary>
+internal static class NetfilterConstants
+{
+    public const int NFNL_SUBSYS_CTNETLINK = 1;
+    public const int IPCTNL_MSG_CT_GET = 1;
+    public const int IPCTNL_MSG_CT_DELETE = 2;
+    public const int NFNETLINK_V0 = 0;
+
+    public const ushort CTA_TUPLE_ORIG = 1;
+    public const ushort CTA_TUPLE_REPLY = 2;
+    public const ushort CTA_ID = 12;
+    public const ushort CTA_ZONE = 18;
+    public const ushort CTA_TUPLE_IP = 1;
+    public const ushort CTA_IP_V4_SRC = 1;
+    public const ushort CTA_IP_V4_DST = 2;
+    public const ushort CTA_IP_V6_SRC = 3;
+    public const ushort CTA_IP_V6_DST = 4;
+}
+
+/// <summary>struct nfgenmsg</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NfGenMsg
+{
+    public byte Family;
+    public byte Version;
+    public ushort ResourceId;
+}
