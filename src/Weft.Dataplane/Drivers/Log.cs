@@ -47,6 +47,12 @@ internal static partial class Log
     [LoggerMessage(1624, LogLevel.Warning, "route {Prefix} {Target} not written: a route of another program has the same destination and metric")]
     public static partial void RouteConflict(ILogger logger, IpPrefix prefix, RouteTarget target);
 
+    [LoggerMessage(1625, LogLevel.Warning, "connections of {Count} pod addresses not ended: {Result}")]
+    public static partial void ConnectionsNotEnded(ILogger logger, int count, NetlinkResult result);
+
+    [LoggerMessage(1626, LogLevel.Debug, "{Connections} connections of {Count} pod addresses ended")]
+    public static partial void ConnectionsEnded(ILogger logger, int connections, int count);
+
     [LoggerMessage(1630, LogLevel.Warning, "{Family} neighbours not read: {Result}")]
     public static partial void NeighborsNotRead(ILogger logger, IpFamily family, NetlinkResult result);
 

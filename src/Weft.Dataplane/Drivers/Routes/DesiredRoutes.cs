@@ -59,6 +59,12 @@ internal sealed class DesiredRoutes(IpFamily family)
     /// <summary>Keys that are in the kernel and no longer wanted.</summary>
     public HashSet<PackedKey> Unwanted { get; } = [];
 
+    /// <summary>Pod addresses that changed their pod: connections of the old one must end before the new route stands.</summary>
+    public HashSet<IpAddress> Moved { get; } = [];
+
+    /// <summary>Pod addresses that are no longer here: their connections must end once the route is gone.</summary>
+    public HashSet<IpAddress> Released { get; } = [];
+
     public IEnumerable<PackedKey> Keys => _entries.Keys;
 
     public PackedKey Pack(RouteKey key)
@@ -137,6 +143,11 @@ internal sealed class DesiredRoutes(IpFamily family)
         {
             entry = new RouteEntry { Wish = wish, InKernel = Unwanted.Remove(key) };
             Dirty.Add(key);
+            if (Released.Remove(Unpack(key).Prefix.Address))
+            {
+                Moved.Add(Unpack(key).Prefix.Address);
+            }
+
             return;
         }
 
@@ -192,6 +203,10 @@ internal sealed class DesiredRoutes(IpFamily family)
             if (entry.InKernel)
             {
                 Unwanted.Add(key);
+                if (IsPod(key, entry.Wish))
+                {
+                    Released.Add(Unpack(key).Prefix.Address);
+                }
             }
 
             _entries.Remove(key);
@@ -213,10 +228,18 @@ internal sealed class DesiredRoutes(IpFamily family)
 
     private void MakeWinner(ref RouteEntry entry, PackedKey key, RouteWish wish)
     {
+        if (entry.InKernel && IsPod(key, entry.Wish) && entry.Wish.Link != wish.Link)
+        {
+            Moved.Add(Unpack(key).Prefix.Address);
+        }
+
         entry.Wish = wish;
         entry.State = RouteState.Dirty;
         Dirty.Add(key);
     }
+
+    private bool IsPod(PackedKey key, RouteWish wish) =>
+        wish.Owner == RouteOwner.LocalWorkload && key.Length == (family == IpFamily.IPv4 ? 32 : 128);
 
     private static bool IsSameOwner(RouteWish wish, RouteOwner owner, LinkId link) => wish.Owner == owner && wish.Link == link;
 

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Weft.Dataplane.Drivers.Links;
 using Weft.Linux;
+using Weft.Linux.Netfilter;
 using Weft.Linux.Netlink;
 using Weft.Primitives.Net;
 
@@ -24,9 +25,11 @@ public sealed class RouteTable : IRouteTable
     private readonly RouteTableSettings _settings;
     private readonly RouteRequests _requests;
     private readonly LinkFacts _links;
+    private readonly ConntrackSocket? _conntrack;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly DesiredRoutes _desired;
+    private readonly RouteForm _form;
     private readonly RouteBatch _batch = new();
     private readonly List<(PackedKey Key, bool Deletion)> _inBatch = new(RouteBatch.Capacity);
     private readonly List<RouteInfo> _strays = [];
@@ -42,14 +45,18 @@ public sealed class RouteTable : IRouteTable
 
     /// <param name="requests">Of a socket in the namespace whose table is kept; used by the loop that calls <see cref="Apply"/> only.</param>
     /// <param name="links">Kept up to date by the same loop.</param>
-    public RouteTable(RouteTableSettings settings, RouteRequests requests, LinkFacts links, TimeProvider time, ILogger<RouteTable> logger)
+    /// <param name="conntrack">Ends the connections of pod addresses that go or move; null where there are no pods.</param>
+    public RouteTable(
+        RouteTableSettings settings, RouteRequests requests, LinkFacts links, TimeProvider time, ILogger<RouteTable> logger, ConntrackSocket? conntrack = null)
     {
+        _conntrack = conntrack;
         _settings = settings;
         _requests = requests;
         _links = links;
         _time = time;
         _logger = logger;
         _desired = new DesiredRoutes(settings.Family);
+        _form = new RouteForm(settings, links);
         _started = time.GetTimestamp();
     }
 
@@ -111,7 +118,7 @@ public sealed class RouteTable : IRouteTable
             return Retry();
         }
 
-        bool complete = WriteDirty() && DeleteUnwanted();
+        bool complete = EndConnections(_desired.Moved) && WriteDirty() && DeleteUnwanted() && EndConnections(_desired.Released);
         if (!complete || _failed.Count > 0)
         {
             _desired.Dirty.UnionWith(_failed);
@@ -120,6 +127,24 @@ public sealed class RouteTable : IRouteTable
 
         _retry = FirstRetry;
         return ApplyStatus.DoneUntil(NextRead());
+    }
+
+    private bool EndConnections(HashSet<IpAddress> addresses)
+    {
+        if (addresses.Count > 0 && _conntrack is not null)
+        {
+            NetlinkResult result = _conntrack.Delete(_settings.Family, addresses, out int deleted);
+            if (!result.IsSuccess)
+            {
+                Log.ConnectionsNotEnded(_logger, addresses.Count, result);
+                return false;
+            }
+
+            Log.ConnectionsEnded(_logger, deleted, addresses.Count);
+        }
+
+        addresses.Clear();
+        return true;
     }
 
     private ApplyStatus Retry()
@@ -191,7 +216,7 @@ public sealed class RouteTable : IRouteTable
         {
             entry.Seen = _read;
             entry.InKernel = true;
-            if (route.Protocol == _settings.Protocol && Matches(entry.Wish, route))
+            if (route.Protocol == _settings.Protocol && _form.Matches(entry.Wish, route))
             {
                 entry.State = RouteState.Written;
                 _desired.Dirty.Remove(key);
@@ -200,6 +225,7 @@ public sealed class RouteTable : IRouteTable
             {
                 entry.State = RouteState.Dirty;
                 _desired.Dirty.Add(key);
+                NotePod(_desired.Moved, route, onExclusive);
             }
 
             return;
@@ -213,66 +239,17 @@ public sealed class RouteTable : IRouteTable
         }
 
         _strays.Add(route);
+        NotePod(_desired.Released, route, onExclusive);
     }
 
-    private bool Matches(in RouteWish wish, in RouteInfo route)
+    /// <summary>Before this process started, the address belonged to a pod that is gone or lives elsewhere now.</summary>
+    private static void NotePod(HashSet<IpAddress> addresses, in RouteInfo route, bool onExclusive)
     {
-        RouteTarget target = wish.Target;
-        if (route.Type != target.Type || route.Source != target.Source || route.Mtu != target.Mtu)
+        if (onExclusive && route.Destination.IsHost)
         {
-            return false;
+            addresses.Add(route.Destination.Address);
         }
-
-        if (_settings.Family == IpFamily.IPv4 && route.Scope != target.Scope)
-        {
-            return false;
-        }
-
-        ReadOnlySpan<NextHop> hops = target.Hops;
-        if (hops.Length > 1)
-        {
-            return route.Multipath is { } actual && actual.Length == hops.Length && AllMatch(wish, hops, actual);
-        }
-
-        // The kernel reports IPv6 routes that lead nowhere as leading to the loopback.
-        return route.Multipath is null && (hops.Length == 0 || HopMatches(wish, hops[0], route.Hop));
     }
-
-    private bool AllMatch(in RouteWish wish, ReadOnlySpan<NextHop> hops, RouteHop[] actual)
-    {
-        ulong taken = 0; // The kernel may keep hops in another order. More than 64 never match and are rewritten at each read.
-        foreach (NextHop hop in hops)
-        {
-            bool found = false;
-            for (int i = 0; i < actual.Length && i < 64 && !found; i++)
-            {
-                if ((taken & 1ul << i) == 0 && HopMatches(wish, hop, actual[i]) && Math.Max(hop.Weight, 1) == actual[i].Weight)
-                {
-                    taken |= 1ul << i;
-                    found = true;
-                }
-            }
-
-            if (!found)
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    private bool HopMatches(in RouteWish wish, NextHop hop, RouteHop actual)
-    {
-        if (hop.Gateway != actual.Gateway || hop.OnLink != actual.OnLink)
-        {
-            return false;
-        }
-
-        return LinkOf(wish, hop) is not { } name || _links.NameOf(actual.LinkIndex) == name;
-    }
-
-    private static string? LinkOf(in RouteWish wish, NextHop hop) => hop.Link.Name ?? wish.Link.Name;
 
     // ---- writing
 
@@ -287,7 +264,7 @@ public sealed class RouteTable : IRouteTable
                 continue;
             }
 
-            if (!TryBuild(key, entry.Wish, out RouteInfo route, out string? missing))
+            if (!_form.TryBuild(_desired.Unpack(key), entry.Wish, out RouteInfo route, out string? missing))
             {
                 Await(key, ref entry, missing);
                 continue;
@@ -352,53 +329,6 @@ public sealed class RouteTable : IRouteTable
     {
         _batch.Add(RouteWrite.Delete, route);
         _inBatch.Add((key, Deletion: true));
-    }
-
-    private bool TryBuild(PackedKey key, in RouteWish wish, out RouteInfo route, out string missing)
-    {
-        RouteKey unpacked = _desired.Unpack(key);
-        RouteTarget target = wish.Target;
-        missing = string.Empty;
-        route = new RouteInfo
-        {
-            Destination = unpacked.Prefix,
-            Metric = unpacked.Metric,
-            Protocol = _settings.Protocol,
-            Table = _settings.Table,
-            Type = target.Type,
-            Scope = _settings.Family == IpFamily.IPv4 ? target.Scope : RouteScope.Universe,
-            Source = target.Source,
-            Mtu = target.Mtu,
-        };
-        ReadOnlySpan<NextHop> hops = target.Hops;
-        RouteHop[]? multipath = hops.Length > 1 ? new RouteHop[hops.Length] : null;
-        for (int i = 0; i < hops.Length; i++)
-        {
-            int index = 0;
-            if (LinkOf(wish, hops[i]) is { } name)
-            {
-                if (_links.Find(name) is not { IsUp: true } link)
-                {
-                    missing = name;
-                    return false;
-                }
-
-                index = link.Index;
-            }
-
-            RouteHop hop = new(hops[i].Gateway, index, hops[i].OnLink, hops[i].Weight);
-            if (multipath is null)
-            {
-                route.Hop = hop;
-            }
-            else
-            {
-                multipath[i] = hop;
-            }
-        }
-
-        route.Multipath = multipath;
-        return true;
     }
 
     private void Await(PackedKey key, ref RouteEntry entry, string link)

@@ -3,6 +3,7 @@ using Weft.Dataplane.Drivers;
 using Weft.Dataplane.Drivers.Links;
 using Weft.Dataplane.Drivers.Routes;
 using Weft.Linux;
+using Weft.Linux.Netfilter;
 using Weft.Linux.Netlink;
 using Weft.Primitives.Net;
 
@@ -280,6 +281,28 @@ public class RouteTableTests
         Assert.Throws<ArgumentException>(() => bench.Table.SetRoute(RouteOwner.Bgp, new RouteKey(IpPrefix.Parse("fd00::/64")), RouteTarget.Blackhole));
     }
 
+    [Fact]
+    public void PodAddressThatMovesOrGoes_LosesItsConnections()
+    {
+        using Bench bench = new(IpFamily.IPv4);
+        RouteKey first = new(IpPrefix.Parse("10.0.0.1/32")), second = new(IpPrefix.Parse("10.0.0.2/32")), third = new(IpPrefix.Parse("10.0.0.3/32"));
+        bench.Table.SetRoutes(RouteOwner.LocalWorkload, Pod1, [(first, RouteTarget.OnLink()), (second, RouteTarget.OnLink()), (third, RouteTarget.OnLink())]);
+        bench.Apply();
+        foreach (string source in (string[])["10.0.0.1", "10.0.0.2", "10.0.0.3"])
+        {
+            bench.Kernel.Sh($"conntrack -I -s {source} -d 10.9.9.9 -p tcp --sport 1000 --dport 80 --state ESTABLISHED -t 100");
+        }
+
+        bench.Table.SetRoutes(RouteOwner.LocalWorkload, Pod1, [(third, RouteTarget.OnLink())]);
+        bench.Table.SetRoutes(RouteOwner.LocalWorkload, Pod2, [(second, RouteTarget.OnLink())]);
+        Assert.True(bench.Apply().IsDone);
+
+        string left = bench.Kernel.Sh("conntrack -L -f ipv4");
+        Assert.DoesNotContain("src=10.0.0.1 ", left);
+        Assert.DoesNotContain("src=10.0.0.2 ", left);
+        Assert.Contains("src=10.0.0.3 ", left);
+    }
+
     /// <summary>Random wishes of random owners and random damage: whatever came before, a driver with no memory then finds nothing to do.</summary>
     [Fact]
     public void RandomHistory_EndsInTheDesiredState()
@@ -464,7 +487,7 @@ public class RouteTableTests
             _socket = new RouteSocket(Netlink);
             Links = new LinkFacts(Kernel.OpenSocket().Links);
             Links.Apply();
-            Table = new RouteTable(_adjust(new RouteTableSettings(Family, Protocol)), _socket.Routes, Links, Kernel.Time, NullLogger<RouteTable>.Instance);
+            Table = new RouteTable(_adjust(new RouteTableSettings(Family, Protocol)), _socket.Routes, Links, Kernel.Time, NullLogger<RouteTable>.Instance, ConntrackSocket.Open(Kernel.Space));
         }
 
         public ApplyStatus Apply() => Table.Apply();
