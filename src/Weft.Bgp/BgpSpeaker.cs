@@ -1,6 +1,11 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
+using Weft.Bgp.Export;
+using Weft.Bgp.Policies;
 using Weft.Bgp.Rib;
+using Weft.Bgp.Session;
+using Weft.Bgp.Wire;
+using Weft.Primitives.Collections;
 using Weft.Primitives.Net;
 
 namespace Weft.Bgp;
@@ -21,8 +26,8 @@ public enum PeerChange : byte
 }
 
 /// <summary>
-/// The BGP speaker. Knows no sockets: connections come from <see cref="IPeerTransport"/> or <see cref="AcceptAsync"/>. All members may be called from any
-/// thread; they post messages to the loops that own the state. Made and run by the router role.
+/// The BGP speaker. Knows no sockets: connections come from <see cref="IPeerTransport"/> or <see cref="AcceptAsync"/>. All members may be called from any thread
+/// while <see cref="RunAsync"/> runs; they post messages to the loops that own the state. Made and run by the router role.
 /// <code>
 ///   transport --IPeerConnection--> SessionLoop --UpdateBatch--> RibLoop (one per family) --BestChange--> listeners
 ///                                  ^ timers, FSM                 | update groups, by credit
@@ -31,57 +36,316 @@ public enum PeerChange : byte
 /// </summary>
 public sealed class BgpSpeaker
 {
+    /// <summary>How long the last NOTIFICATIONs may take when the speaker stops.</summary>
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(3);
+
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly RibLoops _ribs;
+    private readonly SessionLoop[] _loops;
+    private readonly SessionServices _services;
+    private readonly IdPool _ids = new();
+    private readonly TaskCompletionSource _fault = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Guards changes of the set of peers (and the pool of ids) against one another; readers take the immutable dictionary.
+    private readonly SemaphoreSlim _change = new(1, 1);
+    private ImmutableDictionary<string, PeerSession> _peers = ImmutableDictionary<string, PeerSession>.Empty;
+    private volatile bool _graceful;
+
     public BgpSpeaker(SpeakerOptions options, IPeerTransport transport, INextHopResolver nextHops, TimeProvider time, ILogger logger)
     {
+        ArgumentOutOfRangeException.ThrowIfZero(options.LocalAs);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(options.RouterId.IsIPv4 && !options.RouterId.IsUnspecified, true);
         Options = options;
+        _time = time;
+        _logger = logger;
+        var batches = new UpdateBatchPool();
+        var blocks = new EncodedBlockPool();
+        _ribs = new RibLoops(
+            new RibLoop(IpFamily.IPv4, options, nextHops, batches, blocks, time, logger),
+            new RibLoop(IpFamily.IPv6, options, nextHops, batches, blocks, time, logger));
+        _loops = new SessionLoop[Math.Max(1, options.SessionLoops)];
+        for (int i = 0; i < _loops.Length; i++)
+        {
+            _loops[i] = new SessionLoop(time);
+        }
+
+        _services = new SessionServices(options, transport, _ribs, batches, time, logger, Random.Shared.NextDouble, f => _fault.TrySetException(f));
     }
 
     public SpeakerOptions Options { get; }
 
     /// <summary>
     /// Runs the loops until <paramref name="stop"/> fires or a loop fails. On stop every session ends with Cease/2 (administrative shutdown), or silently when
-    /// <see cref="SpeakerOptions.RestartTime"/> is above zero and <see cref="StopGracefully"/> was called before, so that peers keep our routes (RFC 4724).
+    /// <see cref="StopGracefully"/> was called before, so that peers keep our routes (RFC 4724).
     /// </summary>
-    public Task RunAsync(CancellationToken stop) => Task.CompletedTask;
-
-    /// <summary>The coming stop is a restart: connections are closed without a NOTIFICATION.</summary>
-    public void StopGracefully()
+    public async Task RunAsync(CancellationToken stop)
     {
+        using var loopStop = new CancellationTokenSource();
+        var running = new List<Task>
+        {
+            Task.Run(() => _ribs.IPv4.RunAsync(loopStop.Token), CancellationToken.None),
+            Task.Run(() => _ribs.IPv6.RunAsync(loopStop.Token), CancellationToken.None),
+        };
+        running.AddRange(_loops.Select(l => Task.Run(() => l.RunAsync(loopStop.Token), CancellationToken.None)));
+        Task stopped = Task.Delay(Timeout.InfiniteTimeSpan, stop);
+        Task first = await Task.WhenAny([.. running, stopped, _fault.Task]);
+        if (first == stopped)
+        {
+            await StopSessionsAsync();
+        }
+
+        await loopStop.CancelAsync();
+        await Task.WhenAll(running);
+        if (_fault.Task.IsFaulted)
+        {
+            await _fault.Task;
+        }
     }
 
-    public Task<PeerChange> AddPeerAsync(PeerSettings settings, CancellationToken stop = default) => Task.FromResult(PeerChange.Done);
+    private async Task StopSessionsAsync()
+    {
+        BgpError? cease = _graceful ? null : new BgpError(ErrorCode.Cease, Subcode.AdministrativeShutdown);
+        Task<Task>[] ends = [.. _peers.Values.Select(p => AskAsync(p, () =>
+        {
+            Task ended = p.WhenEnded();
+            p.Stop(cease, "the speaker stops");
+            return ended;
+        }))];
+        Task all = Task.WhenAll(ends.Select(static e => e.Unwrap()));
+        await Task.WhenAny(all, Task.Delay(StopLimit, _time, CancellationToken.None));
+    }
 
-    /// <summary>Changes what changed; resets the session only when one of its own parameters needs it.</summary>
-    public Task<PeerChange> UpdatePeerAsync(PeerSettings settings, CancellationToken stop = default) => Task.FromResult(PeerChange.Done);
+    /// <summary>The coming stop is a restart: connections are closed without a NOTIFICATION.</summary>
+    public void StopGracefully() => _graceful = true;
+
+    public async Task<PeerChange> AddPeerAsync(PeerSettings settings, CancellationToken stop = default)
+    {
+        Validate(settings);
+        await _change.WaitAsync(stop);
+        try
+        {
+            if (_peers.ContainsKey(settings.Name))
+            {
+                return PeerChange.AlreadyExists;
+            }
+
+            var id = (PeerId)_ids.Take();
+            SessionLoop loop = _loops[(int)id % _loops.Length];
+            var peer = new PeerSession(id, settings, loop, _services);
+            await _ribs.IPv4.PostAsync(() => _ribs.IPv4.AddPeer(id, settings), stop);
+            await _ribs.IPv6.PostAsync(() => _ribs.IPv6.AddPeer(id, settings), stop);
+            _peers = _peers.Add(settings.Name, peer);
+            await loop.PostAsync(peer.Start, stop);
+            return PeerChange.Done;
+        }
+        finally
+        {
+            _change.Release();
+        }
+    }
+
+    /// <summary>Changes what changed; resets the session only when one of its own parameters needs it. A policy is unchanged when it is the same object.</summary>
+    public async Task<PeerChange> UpdatePeerAsync(PeerSettings settings, CancellationToken stop = default)
+    {
+        Validate(settings);
+        await _change.WaitAsync(stop);
+        try
+        {
+            if (!_peers.TryGetValue(settings.Name, out PeerSession? peer))
+            {
+                return PeerChange.NotFound;
+            }
+
+            bool reset = await AskAsync(peer, () => peer.Update(settings));
+            await _ribs.IPv4.PostAsync(() => _ribs.IPv4.UpdatePeer(peer.Id, settings), stop);
+            await _ribs.IPv6.PostAsync(() => _ribs.IPv6.UpdatePeer(peer.Id, settings), stop);
+            return reset ? PeerChange.SessionReset : PeerChange.Done;
+        }
+        finally
+        {
+            _change.Release();
+        }
+    }
 
     /// <summary>Ends the session with Cease/3 (peer de-configured) and forgets the peer and its routes.</summary>
-    public Task<PeerChange> RemovePeerAsync(string name, CancellationToken stop = default) => Task.FromResult(PeerChange.Done);
+    public async Task<PeerChange> RemovePeerAsync(string name, CancellationToken stop = default)
+    {
+        await _change.WaitAsync(stop);
+        try
+        {
+            if (!_peers.TryGetValue(name, out PeerSession? peer))
+            {
+                return PeerChange.NotFound;
+            }
+
+            _peers = _peers.Remove(name);
+            Task ended = await AskAsync(peer, () =>
+            {
+                Task end = peer.WhenEnded();
+                peer.Stop(new BgpError(ErrorCode.Cease, Subcode.PeerDeconfigured), "removed from the configuration");
+                return end;
+            });
+
+            // The last batches of the session come before this, from the same tasks that are waited for.
+            await ended;
+            await _ribs.IPv4.PostAsync(() => _ribs.IPv4.RemovePeer(peer.Id), CancellationToken.None);
+            await _ribs.IPv6.PostAsync(() => _ribs.IPv6.RemovePeer(peer.Id), CancellationToken.None);
+            _ids.Return((uint)peer.Id);
+            return PeerChange.Done;
+        }
+        finally
+        {
+            _change.Release();
+        }
+    }
 
     /// <summary>Ends the session with Cease/4 (administrative reset) and lets it come up again.</summary>
     /// <param name="message">Sent as shutdown communication (RFC 9003); null: none.</param>
-    public Task<PeerChange> ResetPeerAsync(string name, string? message = null, CancellationToken stop = default) => Task.FromResult(PeerChange.Done);
+    public async Task<PeerChange> ResetPeerAsync(string name, string? message = null, CancellationToken stop = default)
+    {
+        if (!_peers.TryGetValue(name, out PeerSession? peer))
+        {
+            return PeerChange.NotFound;
+        }
+
+        await peer.Loop.PostAsync(() => peer.Reset(message), stop);
+        return PeerChange.Done;
+    }
 
     /// <summary>
     /// Takes an incoming connection. The peer is found by remote address (and local address where several fit). A connection nobody expects is answered by Cease/5
     /// (connection rejected) and closed; false is returned.
     /// </summary>
-    public Task<bool> AcceptAsync(IPeerConnection connection, CancellationToken stop = default) => Task.FromResult(false);
+    public async Task<bool> AcceptAsync(IPeerConnection connection, CancellationToken stop = default)
+    {
+        PeerSession? found = null;
+        foreach (PeerSession peer in _peers.Values)
+        {
+            bool fits = peer.Settings.Address == connection.RemoteAddress;
+            if (fits && (found is null || peer.Settings.LocalAddress == connection.LocalAddress))
+            {
+                found = peer;
+            }
+        }
+
+        bool taken = found is not null && await AskAsync(found, () => found.Accept(connection));
+        if (!taken)
+        {
+            if (found is null)
+            {
+                Log.UnknownPeer(_logger, connection.RemoteAddress);
+            }
+
+            await Refusal.SendAsync(connection);
+        }
+
+        return taken;
+    }
 
     /// <summary>Adds or replaces a route of our own.</summary>
-    public ValueTask OriginateAsync(IpPrefix prefix, RouteAttributes attributes, CancellationToken stop = default) => ValueTask.CompletedTask;
+    public ValueTask OriginateAsync(IpPrefix prefix, RouteAttributes attributes, CancellationToken stop = default)
+    {
+        RibLoop rib = _ribs.Of(prefix.Family);
+        byte[] block = CanonicalBuilder.Build(attributes);
+        return rib.PostAsync(() => rib.Originate(prefix, block), stop);
+    }
 
     /// <summary>Takes a route of our own back; an unknown prefix is ignored.</summary>
-    public ValueTask WithdrawAsync(IpPrefix prefix, CancellationToken stop = default) => ValueTask.CompletedTask;
+    public ValueTask WithdrawAsync(IpPrefix prefix, CancellationToken stop = default)
+    {
+        RibLoop rib = _ribs.Of(prefix.Family);
+        return rib.PostAsync(() => rib.WithdrawLocal(prefix), stop);
+    }
 
     /// <summary>Resolves every next hop again: the routing table under us changed.</summary>
-    public ValueTask NextHopsChangedAsync(CancellationToken stop = default) => ValueTask.CompletedTask;
+    public async ValueTask NextHopsChangedAsync(CancellationToken stop = default)
+    {
+        await _ribs.IPv4.PostAsync(_ribs.IPv4.ResolveNextHops, stop);
+        await _ribs.IPv6.PostAsync(_ribs.IPv6.ResolveNextHops, stop);
+    }
 
     /// <summary>Adds a listener; it first hears the whole table of both families.</summary>
-    public ValueTask SubscribeAsync(IRibListener listener, CancellationToken stop = default) => ValueTask.CompletedTask;
+    public async ValueTask SubscribeAsync(IRibListener listener, CancellationToken stop = default)
+    {
+        await _ribs.IPv4.PostAsync(() => _ribs.IPv4.Subscribe(listener), stop);
+        await _ribs.IPv6.PostAsync(() => _ribs.IPv6.Subscribe(listener), stop);
+    }
 
-    public Task<ImmutableArray<PeerSnapshot>> GetPeersAsync(CancellationToken stop = default) => Task.FromResult(ImmutableArray<PeerSnapshot>.Empty);
+    public async Task<ImmutableArray<PeerSnapshot>> GetPeersAsync(CancellationToken stop = default)
+    {
+        ImmutableArray<PeerSnapshot>.Builder snapshots = ImmutableArray.CreateBuilder<PeerSnapshot>();
+        foreach (PeerSession peer in _peers.Values.OrderBy(static p => p.Settings.Name, StringComparer.Ordinal))
+        {
+            PeerFamilySnapshot?[] families = [await AskAsync(_ribs.IPv4, r => r.Describe(peer.Id), stop), await AskAsync(_ribs.IPv6, r => r.Describe(peer.Id), stop)];
+            ImmutableArray<PeerFamilySnapshot> running = [.. families.OfType<PeerFamilySnapshot>()
+                .Where(f => (peer.Settings.Families & (f.Family == IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6)) != 0)];
+            snapshots.Add(await AskAsync(peer, () => peer.Describe(running)));
+        }
+
+        return snapshots.ToImmutable();
+    }
 
     /// <summary>Paths by prefix, best first within a prefix. Null when <see cref="RouteQuery.FromPeer"/> or <see cref="RouteQuery.AdvertisedTo"/> is unknown.</summary>
-    public Task<ImmutableArray<RouteSnapshot>?> GetRoutesAsync(RouteQuery query, CancellationToken stop = default) =>
-        Task.FromResult<ImmutableArray<RouteSnapshot>?>([]);
+    public async Task<ImmutableArray<RouteSnapshot>?> GetRoutesAsync(RouteQuery query, CancellationToken stop = default)
+    {
+        if (!TryPeer(query.FromPeer, out PeerId from) || !TryPeer(query.AdvertisedTo, out PeerId to))
+        {
+            return null;
+        }
+
+        ImmutableArray<RouteSnapshot> routes = [];
+        foreach (RibLoop rib in (RibLoop[])[_ribs.IPv4, _ribs.IPv6])
+        {
+            bool asked = (query.Family == IpFamily.None || query.Family == rib.Family)
+                && (query.Prefix.Family == IpFamily.None || query.Prefix.Family == rib.Family);
+            routes = asked ? routes.AddRange(await AskAsync(rib, r => r.Query(query, from, to), stop)) : routes;
+        }
+
+        return routes;
+    }
+
+    /// <summary>A caller's mistake is told to the caller, not to a loop.</summary>
+    private static void Validate(PeerSettings settings)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(settings.Name);
+        ArgumentOutOfRangeException.ThrowIfEqual(settings.Address.Family, IpFamily.None);
+        ArgumentOutOfRangeException.ThrowIfZero(settings.RemoteAs);
+        ArgumentOutOfRangeException.ThrowIfEqual(settings.Families, AddressFamilies.None);
+        if (settings.HoldTime != TimeSpan.Zero)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(settings.HoldTime, TimeSpan.FromSeconds(3));
+        }
+
+        _ = PolicyProgram.Compile(settings.Import);
+        _ = PolicyProgram.Compile(settings.Export);
+    }
+
+    private bool TryPeer(string? name, out PeerId id)
+    {
+        id = PeerId.None;
+        if (name is null)
+        {
+            return true;
+        }
+
+        bool known = _peers.TryGetValue(name, out PeerSession? peer);
+        id = peer?.Id ?? PeerId.None;
+        return known;
+    }
+
+    /// <summary>Runs a question on the peer's loop.</summary>
+    private static async Task<T> AskAsync<T>(PeerSession peer, Func<T> question)
+    {
+        var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await peer.Loop.PostAsync(() => answer.SetResult(question()), CancellationToken.None);
+        return await answer.Task;
+    }
+
+    private static async Task<T> AskAsync<T>(RibLoop rib, Func<RibLoop, T> question, CancellationToken stop)
+    {
+        var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await rib.PostAsync(() => answer.SetResult(question(rib)), stop);
+        return await answer.Task.WaitAsync(stop);
+    }
 }

@@ -5,7 +5,8 @@ namespace Weft.Bgp;
 
 /// <summary>
 /// One byte stream to a neighbour. The speaker owns it from the moment it is returned or accepted and disposes it when the session ends; disposal must
-/// close the connection after what was flushed has left, and end pending reads and writes.
+/// close the connection after what was flushed has left, and end pending reads and writes. A broken connection shows as the end of the input or as an
+/// <see cref="IOException"/> from the pipe, never as another exception.
 /// </summary>
 public interface IPeerConnection : IAsyncDisposable
 {
@@ -23,6 +24,7 @@ public interface IPeerConnection : IAsyncDisposable
 /// <summary>Makes connections. Implemented over sockets by the router role, over paired pipes by tests.</summary>
 public interface IPeerTransport
 {
-    /// <summary>Connects to <see cref="PeerSettings.Address"/>. Failure is an exception whose message says what was tried and what came back.</summary>
+    /// <summary>Connects to <see cref="PeerSettings.Address"/>. Failure is an
+    /// <see cref="IOException"/> (or the <see cref="System.Net.Sockets.SocketException"/> itself) whose message says what was tried and what came back.</summary>
     ValueTask<IPeerConnection> ConnectAsync(PeerSettings peer, CancellationToken stop);
 }

@@ -27,7 +27,4 @@ public enum PathStanding : byte
     RouterId = 12,
     ClusterListLength = 13,
     PeerAddress = 14,
-
-    /// <summary>Kept only while its peer restarts, and a fresh path exists.</summary>
-    Stale = 15,
 }

@@ -1,0 +1,267 @@
+using System.Buffers.Binary;
+using Weft.Bgp.Rib;
+using Weft.Bgp.Wire;
+using Weft.Primitives.Net;
+
+namespace Weft.Bgp.Export;
+
+/// <summary>
+/// Turns a canonical block into the attributes a peer gets: the rules of RFC 4271 5 and RFC 4456 8 that belong to the session, not to policy. Runs once per run of
+/// prefixes with equal attributes and source.
+/// </summary>
+internal static class ExportEncoder
+{
+    /// <summary>Which of the attributes policy set, so that the session's own rules leave them alone.</summary>
+    internal readonly record struct PolicyTouch(bool NextHop, bool Med);
+
+    /// <summary>RFC 4271 9.2, RFC 4456 6, RFC 1997: may the route leave by this session at all?</summary>
+    public static bool MayExport(ExportProfile profile, RibPeer source, AttributeMarks marks)
+    {
+        if ((marks & AttributeMarks.NoAdvertise) != 0 || (!profile.IsInternal && (marks & AttributeMarks.NoExport) != 0))
+        {
+            return false;
+        }
+
+        bool reflects = profile.IsInternal && source.IsInternal && source.Id != PeerId.Local;
+        return !reflects || profile.IsClient || source.IsClient;
+    }
+
+    /// <summary>Writes the attributes. Returns their length, or -1 when no next hop of ours fits the family.</summary>
+    /// <param name="members">For the third-party rule: nobody is told to use itself.</param>
+    /// <param name="nextHop">IPv6: the octets for MP_REACH_NLRI, written into <paramref name="nextHopRoom"/>; IPv4: empty, NEXT_HOP is among the attributes.</param>
+    public static int Write(
+        ExportProfile profile,
+        RibPeer source,
+        ReadOnlySpan<byte> block,
+        PolicyTouch touch,
+        List<GroupMember> members,
+        IpFamily family,
+        Span<byte> destination,
+        Span<byte> nextHopRoom,
+        out ReadOnlySpan<byte> nextHop)
+    {
+        var attributes = new CanonicalAttributes(block);
+        int nextHopLength = WriteNextHop(profile, attributes.NextHop, touch.NextHop, members, family, nextHopRoom);
+        nextHop = default;
+        if (nextHopLength == 0)
+        {
+            return -1;
+        }
+
+        ReadOnlySpan<byte> hop = nextHopRoom[..nextHopLength];
+        nextHop = family == IpFamily.IPv6 ? hop : default;
+        bool reflected = profile.IsInternal && source.IsInternal && source.Id != PeerId.Local;
+        var writer = new AttributeWriter(destination, 0);
+        var missing = new Missing { NextHop = family == IpFamily.IPv4, LocalPreference = profile.IsInternal, Originator = reflected, Cluster = reflected };
+        bool lostAs = false;
+        while (attributes.MoveNext())
+        {
+            WriteMissingBelow(ref writer, ref missing, attributes.Type, profile, source, hop);
+            ReadOnlySpan<byte> value = attributes.Value;
+            switch ((AttributeType)attributes.Type)
+            {
+                case AttributeType.AsPath:
+                    lostAs = WriteAsPath(ref writer, profile, value);
+                    break;
+                case AttributeType.Med when !profile.IsInternal && !profile.SendMed && !touch.Med && source.Id != PeerId.Local:
+                case AttributeType.LocalPreference or AttributeType.OriginatorId or AttributeType.ClusterList when !profile.IsInternal:
+                    break;
+                case AttributeType.LocalPreference:
+                    missing.LocalPreference = false;
+                    writer.Write(attributes.Flags, attributes.Type, value);
+                    break;
+                case AttributeType.OriginatorId:
+                    missing.Originator = false;
+                    writer.Write(attributes.Flags, attributes.Type, value);
+                    break;
+                case AttributeType.ClusterList when reflected:
+                    missing.Cluster = false;
+                    WriteClusterList(ref writer, profile.ClusterId, value);
+                    break;
+                case AttributeType.Aggregator when !profile.FourOctetAs:
+                    lostAs |= WriteNarrowAggregator(ref writer, value);
+                    break;
+                case AttributeType.ExtendedCommunities when !profile.IsInternal:
+                    WriteTransitive(ref writer, value);
+                    break;
+                default:
+                    writer.Write(attributes.Flags, attributes.Type, value);
+                    break;
+            }
+        }
+
+        WriteMissingBelow(ref writer, ref missing, byte.MaxValue, profile, source, hop);
+        if (lostAs)
+        {
+            WriteAs4(ref writer, profile, block);
+        }
+
+        return writer.Length;
+    }
+
+    /// <summary>RFC 4271 5.1.3. Returns the octets written: 4, 16 or 32; 0 when we have no address of the family to offer.</summary>
+    private static int WriteNextHop(
+        ExportProfile profile, ReadOnlySpan<byte> received, bool setByPolicy, List<GroupMember> members, IpFamily family, Span<byte> destination)
+    {
+        bool usable = received.Length == (family == IpFamily.IPv4 ? 4 : 16) || (family == IpFamily.IPv6 && received.Length == 32);
+        if (usable && (setByPolicy || Keeps(profile, received, members)))
+        {
+            // A link-local address says nothing beyond its own link (RFC 2545 3).
+            int length = family == IpFamily.IPv6 ? 16 : 4;
+            received[..length].CopyTo(destination);
+            return length;
+        }
+
+        if (profile.Self.Family != family)
+        {
+            return 0;
+        }
+
+        int written = profile.Self.CopyTo(destination);
+        return profile.SelfLinkLocal.Family == IpFamily.IPv6 ? written + profile.SelfLinkLocal.CopyTo(destination[written..]) : written;
+    }
+
+    private static bool Keeps(ExportProfile profile, ReadOnlySpan<byte> received, List<GroupMember> members)
+    {
+        if (profile.NextHop == NextHopMode.Self)
+        {
+            return false;
+        }
+
+        IpAddress address = IpAddress.FromBytes(received[..(received.Length == 4 ? 4 : 16)]);
+        if (address.IsUnspecified || (address.IsIPv6 && address.IsLinkLocal))
+        {
+            return false;
+        }
+
+        foreach (GroupMember member in members)
+        {
+            if (member.Address == address)
+            {
+                return false;
+            }
+        }
+
+        return profile.IsInternal || profile.NextHop == NextHopMode.Keep
+            || (profile.SharedSubnet.Family == address.Family && profile.SharedSubnet.Contains(address));
+    }
+
+    private struct Missing
+    {
+        public bool NextHop;
+        public bool LocalPreference;
+        public bool Originator;
+        public bool Cluster;
+    }
+
+    /// <summary>Attributes leave in rising order of type (RFC 4271 5): whatever is added goes in before the first higher one.</summary>
+    private static void WriteMissingBelow(
+        ref AttributeWriter writer, ref Missing missing, byte type, ExportProfile profile, RibPeer source, scoped ReadOnlySpan<byte> nextHop)
+    {
+        if (missing.NextHop && type > (byte)AttributeType.NextHop)
+        {
+            missing.NextHop = false;
+            writer.Write(AttributeFlags.Transitive, (byte)AttributeType.NextHop, nextHop);
+        }
+
+        if (missing.LocalPreference && type > (byte)AttributeType.LocalPreference)
+        {
+            missing.LocalPreference = false;
+            writer.Write(AttributeFlags.Transitive, AttributeType.LocalPreference, profile.DefaultLocalPreference);
+        }
+
+        if (missing.Originator && type > (byte)AttributeType.OriginatorId)
+        {
+            missing.Originator = false;
+            writer.Write(AttributeFlags.Optional, AttributeType.OriginatorId, source.RouterId);
+        }
+
+        if (missing.Cluster && type > (byte)AttributeType.ClusterList)
+        {
+            missing.Cluster = false;
+            writer.Write(AttributeFlags.Optional, AttributeType.ClusterList, profile.ClusterId);
+        }
+    }
+
+    /// <summary>True when ASes were lost in two octets, so AS4_PATH must follow.</summary>
+    private static bool WriteAsPath(ref AttributeWriter writer, ExportProfile profile, ReadOnlySpan<byte> path)
+    {
+        Span<byte> value = writer.Begin(AttributeFlags.Transitive, (byte)AttributeType.AsPath);
+        if (profile.FourOctetAs)
+        {
+            writer.End(PathOf(profile, path, value));
+            return false;
+        }
+
+        Span<byte> wide = value[(path.Length + 8)..];
+        int length = PathOf(profile, path, wide);
+        bool lost = AsPath.Narrow(wide[..length], value, out int narrow);
+        writer.End(narrow);
+        return lost;
+    }
+
+    private static int PathOf(ExportProfile profile, ReadOnlySpan<byte> path, Span<byte> destination)
+    {
+        if (!profile.IsInternal)
+        {
+            return AsPath.Prepend(path, profile.LocalAs, destination);
+        }
+
+        path.CopyTo(destination);
+        return path.Length;
+    }
+
+    private static bool WriteNarrowAggregator(ref AttributeWriter writer, ReadOnlySpan<byte> aggregator)
+    {
+        Span<byte> narrow = stackalloc byte[6];
+        uint number = BinaryPrimitives.ReadUInt32BigEndian(aggregator);
+        bool lost = number > ushort.MaxValue;
+        BinaryPrimitives.WriteUInt16BigEndian(narrow, lost ? OpenMessage.AsTrans : (ushort)number);
+        aggregator[4..].CopyTo(narrow[2..]);
+        writer.Write(AttributeFlags.Optional | AttributeFlags.Transitive, (byte)AttributeType.Aggregator, narrow);
+        return lost;
+    }
+
+    /// <summary>RFC 6793 4.2.2: to a speaker of two octets the full path and aggregator go beside. Order of types yields here: they stand last.</summary>
+    private static void WriteAs4(ref AttributeWriter writer, ExportProfile profile, ReadOnlySpan<byte> block)
+    {
+        const byte Flags = AttributeFlags.Optional | AttributeFlags.Transitive;
+        Span<byte> value = writer.Begin(Flags, (byte)AttributeType.As4Path);
+        writer.End(PathOf(profile, CanonicalAttributes.Find(block, AttributeType.AsPath), value));
+        ReadOnlySpan<byte> aggregator = CanonicalAttributes.Find(block, AttributeType.Aggregator);
+        if (aggregator.Length == 8 && BinaryPrimitives.ReadUInt32BigEndian(aggregator) > ushort.MaxValue)
+        {
+            writer.Write(Flags, (byte)AttributeType.As4Aggregator, aggregator);
+        }
+    }
+
+    /// <summary>RFC 4456 8: the own cluster id in front.</summary>
+    private static void WriteClusterList(ref AttributeWriter writer, uint clusterId, ReadOnlySpan<byte> list)
+    {
+        Span<byte> value = writer.Begin(AttributeFlags.Optional, (byte)AttributeType.ClusterList);
+        BinaryPrimitives.WriteUInt32BigEndian(value, clusterId);
+        list.CopyTo(value[4..]);
+        writer.End(4 + list.Length);
+    }
+
+    /// <summary>RFC 4360 6: communities whose type is not transitive stay inside the AS.</summary>
+    private static void WriteTransitive(ref AttributeWriter writer, ReadOnlySpan<byte> communities)
+    {
+        const byte NonTransitive = 0x40;
+        Span<byte> value = writer.Begin(AttributeFlags.Optional | AttributeFlags.Transitive, (byte)AttributeType.ExtendedCommunities);
+        int length = 0;
+        for (int at = 0; at < communities.Length; at += 8)
+        {
+            if ((communities[at] & NonTransitive) == 0)
+            {
+                communities.Slice(at, 8).CopyTo(value[length..]);
+                length += 8;
+            }
+        }
+
+        if (length != 0)
+        {
+            writer.End(length);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using Weft.Bgp.Policies;
+using Weft.Bgp.Rib;
+using Weft.Bgp.Session;
+using Weft.Primitives.Net;
+
+namespace Weft.Bgp.Export;
+
+/// <summary>Everything that decides which bytes a peer gets. Peers with equal profiles share an update group. Policies are equal when they are the same object.</summary>
+internal sealed record ExportProfile
+{
+    public required bool IsInternal { get; init; }
+
+    public required bool IsClient { get; init; }
+
+    public required uint LocalAs { get; init; }
+
+    public required uint ClusterId { get; init; }
+
+    public required NextHopMode NextHop { get; init; }
+
+    /// <summary>Own address for NEXT_HOP; None: routes that need it are not sent.</summary>
+    public required IpAddress Self { get; init; }
+
+    public required IpAddress SelfLinkLocal { get; init; }
+
+    public required IpPrefix SharedSubnet { get; init; }
+
+    public required bool SendMed { get; init; }
+
+    public required bool FourOctetAs { get; init; }
+
+    public required int MaximumMessageLength { get; init; }
+
+    public required TimeSpan AdvertisementInterval { get; init; }
+
+    public required RoutePolicy? Policy { get; init; }
+
+    /// <summary>Sent to internal peers for routes that came without LOCAL_PREF. The same for all groups of a speaker.</summary>
+    public required uint DefaultLocalPreference { get; init; }
+
+    public static ExportProfile For(RibPeer peer, NegotiatedSession session, IpFamily family, uint defaultLocalPreference)
+    {
+        PeerSettings settings = peer.Settings;
+        bool ipv4 = family == IpFamily.IPv4;
+        IpAddress configured = ipv4 ? settings.LocalIPv4 : settings.LocalIPv6;
+        IpAddress local = session.LocalAddress;
+        bool usable = local.Family == family && !(local.IsIPv6 && local.IsLinkLocal);
+        IpAddress linkLocal = ipv4 ? default : local.IsIPv6 && local.IsLinkLocal ? local : session.LocalLinkLocal;
+        IpAddress self = configured.Family == family ? configured : usable ? local : linkLocal;
+        return new ExportProfile
+        {
+            IsInternal = peer.IsInternal,
+            IsClient = peer.IsClient,
+            LocalAs = peer.LocalAs,
+            ClusterId = peer.ClusterId,
+            NextHop = settings.NextHop,
+            Self = self,
+            SelfLinkLocal = linkLocal,
+            SharedSubnet = ipv4 ? settings.SharedSubnetIPv4 : settings.SharedSubnetIPv6,
+            SendMed = settings.SendMed,
+            FourOctetAs = session.FourOctetAs,
+            MaximumMessageLength = session.MaximumMessageLength,
+            AdvertisementInterval = settings.AdvertisementInterval,
+            Policy = settings.Export,
+            DefaultLocalPreference = defaultLocalPreference,
+        };
+    }
+
+    /// <summary>RoutePolicy is a record: its own equality would walk the rules. Identity is what update groups mean.</summary>
+    public bool Equals(ExportProfile? other) =>
+        other is not null
+        && ReferenceEquals(Policy, other.Policy)
+        && (IsInternal, IsClient, LocalAs, ClusterId, NextHop, Self, SelfLinkLocal) ==
+           (other.IsInternal, other.IsClient, other.LocalAs, other.ClusterId, other.NextHop, other.Self, other.SelfLinkLocal)
+        && (SharedSubnet, SendMed, FourOctetAs, MaximumMessageLength, AdvertisementInterval) ==
+           (other.SharedSubnet, other.SendMed, other.FourOctetAs, other.MaximumMessageLength, other.AdvertisementInterval);
+
+    public override int GetHashCode() => HashCode.Combine(IsInternal, IsClient, LocalAs, ClusterId, NextHop, Self, MaximumMessageLength);
+}

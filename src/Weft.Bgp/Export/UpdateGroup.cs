@@ -1,0 +1,437 @@
+using Weft.Bgp.Policies;
+using Weft.Bgp.Rib;
+using Weft.Bgp.Wire;
+using Weft.Primitives.Collections;
+
+namespace Weft.Bgp.Export;
+
+/// <summary>
+/// Peers that get the same bytes. Keeps what was sent as one bit per prefix; a changed prefix is marked pending and looked up again when it is encoded, so a prefix
+/// that changes ten times while a peer is slow is sent once. Encodes only while every member has credit. Owned by one RIB loop.
+/// <code>
+///   BestChange -> pending bit -> window of prefixes -> sorted by attributes and source -> one attribute section, many NLRI -> block -> every member's sender
+/// </code>
+/// </summary>
+internal sealed class UpdateGroup
+{
+    /// <summary>Prefixes looked at together; what has equal attributes within it shares messages.</summary>
+    private const int Window = 1024;
+
+    private readonly RibTables _tables;
+    private readonly EncodedBlockPool _blocks;
+    private readonly PolicyProgram? _policy;
+    private readonly GroupScratch _scratch;
+    private EncodedBlock? _block;
+    private uint _cursor;
+
+    public UpdateGroup(RibTables tables, ExportProfile profile, EncodedBlockPool blocks, GroupScratch scratch)
+    {
+        _tables = tables;
+        _blocks = blocks;
+        _scratch = scratch;
+        _policy = PolicyProgram.Compile(profile.Policy);
+        Profile = profile;
+    }
+
+    public ExportProfile Profile { get; }
+
+    public List<GroupMember> Members { get; } = [];
+
+    /// <summary>Prefixes announced to the members; for each, all but its source, if that is one of them.</summary>
+    public Bitmap Sent { get; } = new();
+
+    /// <summary>Prefixes to look at again.</summary>
+    public Bitmap Pending { get; } = new();
+
+    /// <summary>Of the pending, those whose source changed since they were sent: the new source must forget what it was told.</summary>
+    public Bitmap SourceMoved { get; } = new();
+
+    /// <summary>Since when a member without credit holds up the others, in the loop's ticks; 0: nobody does.</summary>
+    public long StalledSince { get; set; }
+
+    /// <summary>No flush before this tick (advertisement interval).</summary>
+    public long NotBefore { get; set; }
+
+    public bool HasCredit
+    {
+        get
+        {
+            bool all = true;
+            foreach (GroupMember member in Members)
+            {
+                all &= member.HasCredit;
+            }
+
+            return all;
+        }
+    }
+
+    public void Mark(PrefixId prefix, bool sourceMoved)
+    {
+        Pending.Set((uint)prefix);
+        if (sourceMoved)
+        {
+            SourceMoved.Set((uint)prefix);
+        }
+    }
+
+    /// <summary>True while this group still needs the prefix's row.</summary>
+    public bool Needs(PrefixId prefix) => Pending[(uint)prefix] || Sent[(uint)prefix];
+
+    /// <summary>Encodes one window of pending prefixes. False when nothing is pending or credit ran out; then what was encoded has been handed over.</summary>
+    public bool FlushWindow()
+    {
+        if (Pending.IsEmpty || !HasCredit)
+        {
+            HandOver();
+            return false;
+        }
+
+        GroupScratch s = _scratch;
+        s.Clear();
+        while (s.Count < Window && s.WithdrawCount < Window)
+        {
+            if (!Pending.TryNext(_cursor, out uint id))
+            {
+                if (_cursor == 0)
+                {
+                    break;
+                }
+
+                _cursor = 0;
+                if (s.Count + s.WithdrawCount != 0)
+                {
+                    break;
+                }
+
+                continue;
+            }
+
+            _cursor = id + 1;
+            Sort((PrefixId)id);
+        }
+
+        bool room = WriteWithdrawals() && WriteAnnouncements();
+        if (Pending.IsEmpty || !room)
+        {
+            HandOver();
+        }
+
+        return room && !Pending.IsEmpty;
+    }
+
+    /// <summary>Puts a pending prefix into the window as announcement or withdrawal, or drops it when there is nothing to say.</summary>
+    private void Sort(PrefixId prefix)
+    {
+        PathId best = _tables.Prefixes.BestPath(prefix);
+        if (best != PathId.None)
+        {
+            AttributeId attributes = _tables.Paths.Attributes(best);
+            RibPeer source = _tables.Peers.Owner(_tables.Paths.Peer(best));
+            if (ExportEncoder.MayExport(Profile, source, _tables.Attributes.Facts(attributes).Marks) && Passes(prefix, attributes, source, out MatchedRules matched))
+            {
+                _scratch.Add(prefix, attributes, source.Id, in matched);
+                return;
+            }
+        }
+
+        if (Sent[(uint)prefix])
+        {
+            // Whoever the routes came from was not told of them, and need not hear that they are gone.
+            PeerId except = SourceMoved[(uint)prefix] ? PeerId.None : _tables.Prefixes.LastSource(prefix);
+            _scratch.AddWithdraw(prefix, IsMember(except) ? except : PeerId.None);
+            return;
+        }
+
+        Done(prefix, sent: false);
+    }
+
+    private bool Passes(PrefixId prefix, AttributeId attributes, RibPeer source, out MatchedRules matched)
+    {
+        matched = default;
+        if (_policy is null)
+        {
+            return true;
+        }
+
+        var route = new PolicyRoute
+        {
+            Prefix = _tables.Prefixes.Key(prefix).ToPrefix(_tables.Family),
+            IsLocal = source.Id == PeerId.Local,
+            PeerIsInternal = Profile.IsInternal,
+            LocalPreference = _tables.Attributes.Facts(attributes).LocalPreference,
+            Attributes = _tables.Attributes.Block(attributes),
+        };
+        return _policy.Evaluate(in route, out matched);
+    }
+
+    private bool WriteWithdrawals()
+    {
+        ReadOnlySpan<GroupScratch.Withdrawal> all = _scratch.SortedWithdrawals();
+        int at = 0;
+        while (at < all.Length)
+        {
+            PeerId except = all[at].Except;
+            int end = at;
+            while (end < all.Length && all[end].Except == except)
+            {
+                end++;
+            }
+
+            if (!HasAudience(except))
+            {
+                for (; at < end; at++)
+                {
+                    Done(all[at].Prefix, sent: false);
+                }
+
+                continue;
+            }
+
+            if (!TryBegin(out UpdateWriter writer))
+            {
+                return false;
+            }
+
+            writer.BeginWithdraw();
+            int from = at;
+            while (at < end && writer.TryAdd(_tables.Prefixes.Key(all[at].Prefix)))
+            {
+                at++;
+            }
+
+            _block!.Commit(writer.End(), except, PeerId.None);
+            for (; from < at; from++)
+            {
+                Done(all[from].Prefix, sent: false);
+            }
+        }
+
+        return true;
+    }
+
+    private bool WriteAnnouncements()
+    {
+        GroupScratch s = _scratch;
+        s.SortAnnouncements();
+        int at = 0;
+        while (at < s.Count)
+        {
+            int end = at + 1;
+            while (end < s.Count && s.SameRun(at, end))
+            {
+                end++;
+            }
+
+            if (!WriteRun(at, end))
+            {
+                return false;
+            }
+
+            at = end;
+        }
+
+        return true;
+    }
+
+    /// <summary>Prefixes with equal attributes and source: the attribute section is made once and repeated per message.</summary>
+    private bool WriteRun(int at, int end)
+    {
+        GroupScratch s = _scratch;
+        AttributeId attributes = s.AttributesOf(at);
+        PeerId sourceId = s.SourceOf(at);
+        RibPeer source = _tables.Peers.Owner(sourceId);
+        ref readonly MatchedRules matched = ref s.MatchedOf(at);
+        ReadOnlySpan<byte> block = _tables.Attributes.Block(attributes);
+        ExportEncoder.PolicyTouch touch = default;
+        if (_policy is not null && matched.Count != 0)
+        {
+            block = _policy.Apply(in matched, block, s.First, s.Second);
+            touch = new ExportEncoder.PolicyTouch(_policy.Edits(in matched, RouteEditKind.SetNextHop), _policy.Edits(in matched, RouteEditKind.SetMed));
+        }
+
+        int length = ExportEncoder.Write(Profile, source, block, touch, Members, _tables.Family, s.Attributes, s.NextHop, out ReadOnlySpan<byte> nextHop);
+        PeerId except = IsMember(sourceId) ? sourceId : PeerId.None;
+        if (except != PeerId.None && !WriteSourceWithdrawals(at, end, except))
+        {
+            return false;
+        }
+
+        bool audience = HasAudience(except);
+        while (at < end)
+        {
+            if (!audience || length < 0)
+            {
+                Done(s.PrefixOf(at), sent: length >= 0);
+                at++;
+                continue;
+            }
+
+            if (!TryBegin(out UpdateWriter writer))
+            {
+                return false;
+            }
+
+            if (!writer.BeginAnnounce(s.Attributes.AsSpan(0, length), nextHop))
+            {
+                // Attributes that fill a message alone cannot be told to this group; it must not keep what it had.
+                length = -1;
+                continue;
+            }
+
+            int from = at;
+            while (at < end && writer.TryAdd(_tables.Prefixes.Key(s.PrefixOf(at))))
+            {
+                at++;
+            }
+
+            _block!.Commit(writer.End(), except, PeerId.None);
+            for (; from < at; from++)
+            {
+                Done(s.PrefixOf(from), sent: true);
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>A member that became the source of what it was told before must forget it: it would otherwise see its own route twice.</summary>
+    private bool WriteSourceWithdrawals(int at, int end, PeerId source)
+    {
+        while (at < end)
+        {
+            while (at < end && !(SourceMoved[(uint)_scratch.PrefixOf(at)] && Sent[(uint)_scratch.PrefixOf(at)]))
+            {
+                at++;
+            }
+
+            if (at == end)
+            {
+                break;
+            }
+
+            if (!TryBegin(out UpdateWriter writer))
+            {
+                return false;
+            }
+
+            writer.BeginWithdraw();
+            bool full = false;
+            while (at < end && !full)
+            {
+                PrefixId prefix = _scratch.PrefixOf(at);
+                if (SourceMoved[(uint)prefix] && Sent[(uint)prefix])
+                {
+                    full = !writer.TryAdd(_tables.Prefixes.Key(prefix));
+                }
+
+                at += full ? 0 : 1;
+            }
+
+            _block!.Commit(writer.End(), PeerId.None, source);
+        }
+
+        return true;
+    }
+
+    /// <summary>The prefix is told: its bits follow.</summary>
+    private void Done(PrefixId prefix, bool sent)
+    {
+        Pending.Clear((uint)prefix);
+        SourceMoved.Clear((uint)prefix);
+        if (sent)
+        {
+            Sent.Set((uint)prefix);
+        }
+        else
+        {
+            Sent.Clear((uint)prefix);
+            _scratch.Freed(prefix);
+        }
+    }
+
+    /// <summary>A writer over a block with room for a whole message. False when that needs a new block and a member has no credit.</summary>
+    private bool TryBegin(out UpdateWriter writer)
+    {
+        int maximum = Math.Min(Profile.MaximumMessageLength, EncodedBlock.Size);
+        if (_block is not null && _block.Room < maximum)
+        {
+            HandOver();
+        }
+
+        if (_block is null)
+        {
+            if (!HasCredit)
+            {
+                writer = default;
+                return false;
+            }
+
+            _block = _blocks.Rent();
+        }
+
+        writer = new UpdateWriter(_block.Bytes.AsSpan(_block.Length), maximum, _tables.Family);
+        return true;
+    }
+
+    private void HandOver()
+    {
+        if (_block is not EncodedBlock block)
+        {
+            return;
+        }
+
+        _block = null;
+        int readers = 0;
+        foreach (GroupMember member in Members)
+        {
+            readers += block.HasAnythingFor(member.Peer) ? 1 : 0;
+        }
+
+        if (readers == 0)
+        {
+            _blocks.Return(block);
+            return;
+        }
+
+        block.Share(readers);
+        foreach (GroupMember member in Members)
+        {
+            if (block.HasAnythingFor(member.Peer))
+            {
+                member.Send(block);
+            }
+        }
+    }
+
+    /// <summary>RFC 4724 2: after the table, once per session.</summary>
+    public void SendEndOfRib()
+    {
+        foreach (GroupMember member in Members)
+        {
+            if (member.EndOfRibDue && member.HasCredit)
+            {
+                member.EndOfRibDue = false;
+                EncodedBlock block = _blocks.Rent();
+                block.Commit(UpdateWriter.WriteEndOfRib(block.Bytes, _tables.Family), PeerId.None, PeerId.None);
+                block.Share(1);
+                member.Send(block);
+            }
+        }
+    }
+
+    private bool IsMember(PeerId peer)
+    {
+        foreach (GroupMember member in Members)
+        {
+            if (member.Peer == peer)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private bool HasAudience(PeerId except) => Members.Count > 1 || (Members.Count == 1 && Members[0].Peer != except);
+}

@@ -1,0 +1,29 @@
+using Microsoft.Extensions.Logging;
+using Weft.Primitives.Net;
+
+namespace Weft.Bgp;
+
+/// <summary>Events of the speaker, 1500 to 1599.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1500, LogLevel.Information, "peer {Peer}: established with AS {RemoteAs}, router id {RouterId}, families {Families}, hold time {HoldTime}")]
+    public static partial void Established(ILogger logger, string peer, uint remoteAs, IpAddress routerId, AddressFamilies families, TimeSpan holdTime);
+
+    [LoggerMessage(1501, LogLevel.Warning, "peer {Peer}: session ended: {Reason}")]
+    public static partial void SessionEnded(ILogger logger, string peer, string reason);
+
+    [LoggerMessage(1502, LogLevel.Debug, "peer {Peer}: attempt failed: {Reason}")]
+    public static partial void AttemptFailed(ILogger logger, string peer, string reason);
+
+    [LoggerMessage(1503, LogLevel.Warning, "connection from {Remote} refused: no such peer is configured")]
+    public static partial void UnknownPeer(ILogger logger, IpAddress remote);
+
+    [LoggerMessage(1504, LogLevel.Warning, "peer {Peer}: UPDATE {Answer} by RFC 7606: attribute {Attribute}, error {Code}/{Subcode}")]
+    public static partial void UpdateError(ILogger logger, string peer, string answer, int attribute, byte code, byte subcode);
+
+    [LoggerMessage(1505, LogLevel.Information, "peer {Peer}: {Count} stale {Family} routes dropped: the peer did not come back, or not all the way, in time")]
+    public static partial void StaleRoutesDropped(ILogger logger, string peer, IpFamily family, int count);
+
+    [LoggerMessage(1506, LogLevel.Error, "peer {Peer}: more than {Limit} prefixes; the session is closed")]
+    public static partial void PrefixLimit(ILogger logger, string peer, int limit);
+}

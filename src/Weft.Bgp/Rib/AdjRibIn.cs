@@ -1,0 +1,306 @@
+using System.Buffers.Binary;
+using Weft.Bgp.Policies;
+using Weft.Bgp.Wire;
+
+namespace Weft.Bgp.Rib;
+
+/// <summary>
+/// Puts what peers say into the path table: loop checks, import policy, marks for the decision. What was received is kept beside what policy made of it, so a new
+/// policy needs no help from the peer. Owned by one RIB loop.
+/// </summary>
+internal sealed class AdjRibIn
+{
+    private readonly RibTables _tables;
+    private readonly byte[] _firstScratch = new byte[ScratchBytes];
+    private readonly byte[] _secondScratch = new byte[ScratchBytes];
+
+    private const int ScratchBytes = 68 * 1024;
+
+    public AdjRibIn(RibTables tables) => _tables = tables;
+
+    /// <summary>Applies a batch of a peer whose session is up.</summary>
+    public void Apply(UpdateBatch batch)
+    {
+        RibPeer peer = _tables.Peers.Owner(batch.Peer);
+        AttributeId received = AttributeId.None;
+        int receivedAt = -1;
+        bool looped = false;
+        foreach (ref readonly BatchRecord record in batch.Records)
+        {
+            ReadOnlySpan<byte> nlri = batch.Bytes.Slice(record.NlriAt, record.NlriLength);
+            switch (record.Kind)
+            {
+                case BatchRecordKind.Announce:
+                    if (record.AttributesAt != receivedAt)
+                    {
+                        ReadOnlySpan<byte> block = batch.Bytes.Slice(record.AttributesAt, record.AttributesLength);
+                        _tables.Attributes.Release(received);
+                        received = _tables.Attributes.Intern(block);
+                        receivedAt = record.AttributesAt;
+                        looped = IsLooped(peer, block);
+                    }
+
+                    var announced = new NlriReader(nlri, _tables.Family);
+                    while (announced.MoveNext())
+                    {
+                        Announce(peer, announced.Current, received, looped);
+                    }
+
+                    break;
+                case BatchRecordKind.Withdraw:
+                    var withdrawn = new NlriReader(nlri, _tables.Family);
+                    while (withdrawn.MoveNext())
+                    {
+                        Withdraw(peer, withdrawn.Current);
+                    }
+
+                    break;
+                default:
+                    peer.EndOfRibReceived = true;
+                    break;
+            }
+        }
+
+        _tables.Attributes.Release(received);
+    }
+
+    /// <summary>Adds or replaces a route of our own.</summary>
+    public void Originate(in PrefixKey key, ReadOnlySpan<byte> block)
+    {
+        AttributeId id = _tables.Attributes.Intern(block);
+        Announce(_tables.Peers.Owner(PeerId.Local), in key, id, looped: false);
+        _tables.Attributes.Release(id);
+    }
+
+    public void WithdrawLocal(in PrefixKey key) => Withdraw(_tables.Peers.Owner(PeerId.Local), in key);
+
+    private void Announce(RibPeer peer, in PrefixKey key, AttributeId received, bool looped)
+    {
+        PrefixId prefix = _tables.Prefixes.FindOrAdd(in key);
+        PathTable paths = _tables.Paths;
+        PathId path = Find(prefix, peer.Id);
+        if (path == PathId.None)
+        {
+            ref PathId first = ref _tables.Prefixes.FirstPath(prefix);
+            path = paths.Add(prefix, peer.Id, first);
+            first = path;
+            peer.Received++;
+        }
+        else
+        {
+            if (paths.SetMark(path, PathMarks.Stale, on: false))
+            {
+                peer.Stale--;
+            }
+
+            if (paths.Received(path) == received)
+            {
+                return;
+            }
+
+            CountAccepted(peer, path, -1);
+        }
+
+        _tables.Attributes.Acquire(received);
+        ref AttributeId kept = ref paths.Received(path);
+        _tables.Attributes.Release(kept);
+        kept = received;
+        paths.SetMark(path, PathMarks.Looped, looped);
+        Import(peer, prefix, path, in key);
+    }
+
+    /// <summary>Runs import policy over a path and stores the outcome.</summary>
+    private void Import(RibPeer peer, PrefixId prefix, PathId path, in PrefixKey key)
+    {
+        PathTable paths = _tables.Paths;
+        AttributeId received = paths.Received(path);
+        AttributeId imported = received;
+        bool accepted = true;
+        if (peer.Import is PolicyProgram program)
+        {
+            ReadOnlySpan<byte> block = _tables.Attributes.Block(received);
+            var route = new PolicyRoute
+            {
+                Prefix = key.ToPrefix(_tables.Family),
+                IsLocal = false,
+                PeerIsInternal = peer.IsInternal,
+                LocalPreference = _tables.Attributes.Facts(received).LocalPreference,
+                Attributes = block,
+            };
+            accepted = program.Evaluate(in route, out MatchedRules matched);
+            if (accepted && matched.Count != 0)
+            {
+                imported = _tables.Attributes.Intern(program.Apply(in matched, block, _firstScratch, _secondScratch));
+            }
+        }
+
+        if (imported == received)
+        {
+            _tables.Attributes.Acquire(imported);
+        }
+
+        ref AttributeId current = ref paths.Attributes(path);
+        bool rejectionChanged = paths.SetMark(path, PathMarks.Rejected, !accepted);
+        if (imported != current || rejectionChanged)
+        {
+            Touch(prefix, path, current, imported);
+        }
+
+        _tables.Attributes.Release(current);
+        current = imported;
+        CountAccepted(peer, path, +1);
+        _tables.Dirty.Set((uint)prefix);
+    }
+
+    /// <summary>Tells the coming decision what a change in place would hide from it: the row looks the same, but its attributes do not.</summary>
+    private void Touch(PrefixId prefix, PathId path, AttributeId before, AttributeId after)
+    {
+        ref PrefixMarks marks = ref _tables.Prefixes.Marks(prefix);
+        if (_tables.Prefixes.BestPath(prefix) == path)
+        {
+            marks |= PrefixMarks.BestTouched;
+        }
+
+        if (_tables.Paths.Has(path, PathMarks.Multipath) && before != AttributeId.None
+            && _tables.Attributes.Facts(before).NextHop != _tables.Attributes.Facts(after).NextHop)
+        {
+            marks |= PrefixMarks.ForwardingTouched;
+        }
+    }
+
+    private void Withdraw(RibPeer peer, in PrefixKey key)
+    {
+        PrefixId prefix = _tables.Prefixes.Find(in key);
+        if (prefix == PrefixId.None)
+        {
+            return;
+        }
+
+        PathId path = Find(prefix, peer.Id);
+        if (path != PathId.None)
+        {
+            Remove(peer, prefix, path);
+        }
+    }
+
+    private void Remove(RibPeer peer, PrefixId prefix, PathId path)
+    {
+        PathTable paths = _tables.Paths;
+        ref PathId link = ref _tables.Prefixes.FirstPath(prefix);
+        while (link != path)
+        {
+            link = ref paths.Next(link);
+        }
+
+        link = paths.Next(path);
+        ref PrefixMarks marks = ref _tables.Prefixes.Marks(prefix);
+        if (_tables.Prefixes.BestPath(prefix) == path)
+        {
+            _tables.Prefixes.BestPath(prefix) = PathId.None;
+            marks |= PrefixMarks.BestTouched | PrefixMarks.ForwardingTouched;
+        }
+
+        if (paths.Has(path, PathMarks.Multipath))
+        {
+            marks |= PrefixMarks.ForwardingTouched;
+        }
+
+        CountAccepted(peer, path, -1);
+        peer.Received--;
+        peer.Stale -= paths.Has(path, PathMarks.Stale) ? 1 : 0;
+        _tables.Attributes.Release(paths.Received(path));
+        _tables.Attributes.Release(paths.Attributes(path));
+        paths.Remove(path);
+        _tables.Dirty.Set((uint)prefix);
+    }
+
+    /// <summary>
+    /// Does a piece of work over all paths of one peer, some thousand rows at a time, so that other messages get their turn. False when it is finished.
+    /// </summary>
+    public bool Sweep(ref PathSweep sweep, int rows)
+    {
+        PathTable paths = _tables.Paths;
+        uint end = Math.Min(paths.End, sweep.Cursor + (uint)rows);
+        for (uint row = sweep.Cursor; row < end; row++)
+        {
+            var path = (PathId)row;
+            if (sweep.Kind == SweepKind.NextHops)
+            {
+                SweepNextHop(path, sweep.NextHops!);
+            }
+            else if (paths.Peer(path) == sweep.Peer)
+            {
+                SweepPath(sweep.Kind, _tables.Peers.Owner(sweep.Peer), path);
+            }
+        }
+
+        sweep.Cursor = end;
+        return end < paths.End;
+    }
+
+    private void SweepPath(SweepKind kind, RibPeer peer, PathId path)
+    {
+        PathTable paths = _tables.Paths;
+        PrefixId prefix = paths.Prefix(path);
+        switch (kind)
+        {
+            case SweepKind.Remove:
+            case SweepKind.RemoveStale when paths.Has(path, PathMarks.Stale):
+                Remove(peer, prefix, path);
+                break;
+            case SweepKind.MarkStale when paths.SetMark(path, PathMarks.Stale, on: true):
+                peer.Stale++;
+                break;
+            case SweepKind.Import:
+                CountAccepted(peer, path, -1);
+                Import(peer, prefix, path, _tables.Prefixes.Key(prefix));
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void SweepNextHop(PathId path, Weft.Primitives.Collections.Bitmap changed)
+    {
+        PathTable paths = _tables.Paths;
+        if (paths.Peer(path) != PeerId.None && changed[(uint)_tables.Attributes.Facts(paths.Attributes(path)).NextHop])
+        {
+            _tables.Dirty.Set((uint)paths.Prefix(path));
+        }
+    }
+
+    private PathId Find(PrefixId prefix, PeerId peer)
+    {
+        PathId path = _tables.Prefixes.FirstPath(prefix);
+        while (path != PathId.None && _tables.Paths.Peer(path) != peer)
+        {
+            path = _tables.Paths.Next(path);
+        }
+
+        return path;
+    }
+
+    private void CountAccepted(RibPeer peer, PathId path, int change) =>
+        peer.Accepted += (_tables.Paths.Marks(path) & (PathMarks.Rejected | PathMarks.Looped)) == 0 ? change : 0;
+
+    /// <summary>RFC 4271 9.1.2 (own AS), RFC 4456 8 (own router id, own cluster).</summary>
+    private bool IsLooped(RibPeer peer, ReadOnlySpan<byte> block)
+    {
+        var attributes = new CanonicalAttributes(block);
+        while (attributes.MoveNext())
+        {
+            ReadOnlySpan<byte> value = attributes.Value;
+            switch ((AttributeType)attributes.Type)
+            {
+                case AttributeType.AsPath when AsPath.CountOf(value, peer.LocalAs) > peer.Settings.AllowedLocalAs:
+                case AttributeType.OriginatorId when BinaryPrimitives.ReadUInt32BigEndian(value) == _tables.RouterId:
+                case AttributeType.ClusterList when AttributeRewriter.Contains(value, peer.ClusterId):
+                    return true;
+                default:
+                    break;
+            }
+        }
+
+        return false;
+    }
+}

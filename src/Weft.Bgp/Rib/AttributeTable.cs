@@ -1,0 +1,201 @@
+using System.Buffers.Binary;
+using Weft.Bgp.Wire;
+using Weft.Primitives.Collections;
+
+namespace Weft.Bgp.Rib;
+
+[Flags]
+internal enum AttributeMarks : byte
+{
+    None = 0,
+    HasMed = 1,
+
+    /// <summary>RFC 1997 NO_EXPORT or NO_EXPORT_SUBCONFED: not to external peers.</summary>
+    NoExport = 2,
+
+    /// <summary>RFC 1997 NO_ADVERTISE: to nobody.</summary>
+    NoAdvertise = 4,
+}
+
+/// <summary>What decision and export need of an attribute set, 28 octets in one place: one cache line answers every step.</summary>
+internal struct AttributeFacts
+{
+    public uint LocalPreference;
+
+    /// <summary>0 when absent (RFC 4271 9.1.2.2 c: lowest possible).</summary>
+    public uint Med;
+
+    public uint NeighborAs;
+
+    /// <summary>0: no ORIGINATOR_ID.</summary>
+    public uint OriginatorId;
+    public NextHopId NextHop;
+    public ushort PathLength;
+    public ushort ClusterLength;
+    public RouteOrigin Origin;
+    public AttributeMarks Marks;
+}
+
+/// <summary>
+/// Attribute sets, each once: canonical bytes in a slab, found by hash and compare, counted by use. Owned by one RIB loop. Hashing is linear (one bucket splits per
+/// insertion), so growing never stops the loop.
+/// </summary>
+internal sealed class AttributeTable
+{
+    private readonly NextHopTable _nextHops;
+    private readonly uint _defaultLocalPreference;
+    private readonly ByteSlab _slab = new();
+    private readonly IdPool _ids = new();
+    private readonly Column<Row> _rows = new();
+    private readonly Column<AttributeFacts> _facts = new();
+    private readonly LinearBuckets _buckets = new();
+
+    public AttributeTable(NextHopTable nextHops, uint defaultLocalPreference)
+    {
+        _nextHops = nextHops;
+        _defaultLocalPreference = defaultLocalPreference;
+    }
+
+    public int Count => _ids.Count;
+
+    /// <summary>Octets held by the slab.</summary>
+    public long SlabBytes => _slab.Reserved;
+
+    /// <summary>Equal blocks give equal ids. The caller owns one reference.</summary>
+    public AttributeId Intern(ReadOnlySpan<byte> block)
+    {
+        uint hash = (uint)ByteHash.Compute(block);
+        for (uint id = _buckets.First(hash); id != 0; id = _rows[id].Next)
+        {
+            ref Row row = ref _rows[id];
+            if (row.Hash == hash && row.Length == block.Length && _slab.Get(row.Address, row.Length).SequenceEqual(block))
+            {
+                row.References++;
+                return (AttributeId)id;
+            }
+        }
+
+        return Insert(block, hash);
+    }
+
+    public void Acquire(AttributeId id) => _rows[(uint)id].References++;
+
+    public void Release(AttributeId id)
+    {
+        if (id != AttributeId.None && --_rows[(uint)id].References == 0)
+        {
+            Remove((uint)id);
+        }
+    }
+
+    public ref readonly AttributeFacts Facts(AttributeId id) => ref _facts[(uint)id];
+
+    /// <summary>The canonical block; good until the id is released.</summary>
+    public ReadOnlySpan<byte> Block(AttributeId id)
+    {
+        ref Row row = ref _rows[(uint)id];
+        return _slab.Get(row.Address, row.Length);
+    }
+
+    private AttributeId Insert(ReadOnlySpan<byte> block, uint hash)
+    {
+        uint id = _ids.Take();
+        _rows.Grow(id) = new Row { Hash = hash, Address = _slab.Store(block), Length = block.Length, References = 1 };
+        Describe(block, ref _facts.Grow(id));
+        ref uint head = ref _buckets.Head(hash);
+        _rows[id].Next = head;
+        head = id;
+        if (_buckets.BeginSplit((uint)_ids.Count, out uint chain))
+        {
+            while (chain != 0)
+            {
+                ref Row row = ref _rows[chain];
+                uint next = row.Next;
+                ref uint target = ref _buckets.Head(row.Hash);
+                row.Next = target;
+                target = chain;
+                chain = next;
+            }
+        }
+
+        return (AttributeId)id;
+    }
+
+    private void Remove(uint id)
+    {
+        ref Row row = ref _rows[id];
+        ref uint link = ref _buckets.Head(row.Hash);
+        while (link != id)
+        {
+            link = ref _rows[link].Next;
+        }
+
+        link = row.Next;
+        _nextHops.Release(_facts[id].NextHop);
+        _slab.Free(row.Address, row.Length);
+        _ids.Return(id);
+    }
+
+    private void Describe(ReadOnlySpan<byte> block, ref AttributeFacts facts)
+    {
+        var attributes = new CanonicalAttributes(block);
+        facts = new AttributeFacts { LocalPreference = _defaultLocalPreference, NextHop = _nextHops.Acquire(attributes.NextHop) };
+        while (attributes.MoveNext())
+        {
+            ReadOnlySpan<byte> value = attributes.Value;
+            switch ((AttributeType)attributes.Type)
+            {
+                case AttributeType.Origin:
+                    facts.Origin = (RouteOrigin)value[0];
+                    break;
+                case AttributeType.AsPath:
+                    facts.PathLength = (ushort)AsPath.Length(value);
+                    facts.NeighborAs = AsPath.First(value);
+                    break;
+                case AttributeType.Med:
+                    facts.Med = BinaryPrimitives.ReadUInt32BigEndian(value);
+                    facts.Marks |= AttributeMarks.HasMed;
+                    break;
+                case AttributeType.LocalPreference:
+                    facts.LocalPreference = BinaryPrimitives.ReadUInt32BigEndian(value);
+                    break;
+                case AttributeType.Communities:
+                    facts.Marks |= MarksOf(value);
+                    break;
+                case AttributeType.OriginatorId:
+                    facts.OriginatorId = BinaryPrimitives.ReadUInt32BigEndian(value);
+                    break;
+                case AttributeType.ClusterList:
+                    facts.ClusterLength = (ushort)(value.Length / 4);
+                    break;
+                default:
+                    break;
+            }
+        }
+    }
+
+    private static AttributeMarks MarksOf(ReadOnlySpan<byte> communities)
+    {
+        AttributeMarks marks = AttributeMarks.None;
+        for (int at = 0; at < communities.Length; at += 4)
+        {
+            marks |= BinaryPrimitives.ReadUInt32BigEndian(communities[at..]) switch
+            {
+                WellKnownCommunities.NoExport or WellKnownCommunities.NoExportSubconfed => AttributeMarks.NoExport,
+                WellKnownCommunities.NoAdvertise => AttributeMarks.NoAdvertise,
+                _ => AttributeMarks.None,
+            };
+        }
+
+        return marks;
+    }
+
+    private struct Row
+    {
+        public uint Hash;
+        public uint Next;
+        public uint Address;
+        public int Length;
+        public int References;
+    }
+}

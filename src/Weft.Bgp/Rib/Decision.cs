@@ -1,0 +1,272 @@
+namespace Weft.Bgp.Rib;
+
+/// <summary>
+/// RFC 4271 9.1.2 as steps of elimination over the set of paths of one prefix, not as comparisons of pairs: MED does not order pairs (9.1.2.2 c), so only the set
+/// gives one answer whatever the order of arrival. Reads columns only. Each path keeps the step that removed it.
+/// </summary>
+internal sealed class Decision
+{
+    private readonly RibTables _tables;
+    private readonly int _maximumPaths;
+    private PathId[] _candidates = new PathId[16];
+    private PathId[] _ranked = [];
+
+    public Decision(RibTables tables, int maximumPaths)
+    {
+        _tables = tables;
+        _maximumPaths = maximumPaths;
+    }
+
+    /// <summary>The best path of a prefix, or None. Sets standings and multipath marks.</summary>
+    /// <param name="multipathChanged">Some path entered or left the multipath set.</param>
+    public PathId Choose(PrefixId prefix, out bool multipathChanged)
+    {
+        int count = Collect(prefix, out multipathChanged);
+        if (count == 0)
+        {
+            return PathId.None;
+        }
+
+        Span<PathId> left = _candidates.AsSpan(0, count);
+        left = KeepLowest<ByLocalPreference>(left, PathStanding.LocalPreference);
+        left = KeepLowest<ByLocalOrigin>(left, PathStanding.LocalOrigin);
+        left = KeepLowest<ByPathLength>(left, PathStanding.AsPathLength);
+        left = KeepLowest<ByOrigin>(left, PathStanding.Origin);
+        left = KeepLowestMed(left);
+        left = KeepLowest<ByExternal>(left, PathStanding.ExternalOverInternal);
+        left = KeepLowest<ByInteriorMetric>(left, PathStanding.InteriorMetric);
+
+        // What is equal up to the interior cost may share the traffic; the steps below only choose which one is advertised.
+        Span<PathId> equal = left;
+        Span<PathId> ranked = left;
+        if (_maximumPaths > 1 && left.Length > 1)
+        {
+            if (_ranked.Length < left.Length)
+            {
+                _ranked = new PathId[_candidates.Length];
+            }
+
+            ranked = _ranked.AsSpan(0, left.Length);
+            left.CopyTo(ranked);
+        }
+
+        Span<PathId> final = KeepLowest<ByRouterId>(ranked, PathStanding.RouterId);
+        final = KeepLowest<ByClusterLength>(final, PathStanding.ClusterListLength);
+        final = KeepLowestAddress(final);
+        PathId best = final[0];
+        _tables.Paths.SetStanding(best, PathStanding.Best);
+        multipathChanged |= MarkMultipath(equal, best);
+        return best;
+    }
+
+    /// <summary>Gathers the paths that may win; the others get their reason here.</summary>
+    private int Collect(PrefixId prefix, out bool multipathChanged)
+    {
+        PathTable paths = _tables.Paths;
+        int count = 0;
+        multipathChanged = false;
+        for (PathId path = _tables.Prefixes.FirstPath(prefix); path != PathId.None; path = paths.Next(path))
+        {
+            PathStanding barred = Barred(path);
+            if (barred != PathStanding.Undecided)
+            {
+                paths.SetStanding(path, barred);
+                multipathChanged |= paths.SetMark(path, PathMarks.Multipath, on: false);
+                continue;
+            }
+
+            if (count == _candidates.Length)
+            {
+                Array.Resize(ref _candidates, count * 2);
+            }
+
+            _candidates[count++] = path;
+        }
+
+        return count;
+    }
+
+    private PathStanding Barred(PathId path)
+    {
+        PathMarks marks = _tables.Paths.Marks(path);
+        if ((marks & (PathMarks.Rejected | PathMarks.Looped)) != 0)
+        {
+            return (marks & PathMarks.Looped) != 0 ? PathStanding.Loop : PathStanding.RejectedByPolicy;
+        }
+
+        // RFC 4271 9.1.2: a route whose NEXT_HOP is not resolvable is excluded.
+        NextHopId nextHop = _tables.Attributes.Facts(_tables.Paths.Attributes(path)).NextHop;
+        return _tables.NextHops.State(nextHop).Reachable ? PathStanding.Undecided : PathStanding.NextHopUnreachable;
+    }
+
+    private bool MarkMultipath(Span<PathId> equal, PathId best)
+    {
+        PathTable paths = _tables.Paths;
+        bool changed = false;
+
+        // Losers first: every candidate but the best is out unless it is among the equal ones.
+        Span<PathId> chosen = stackalloc PathId[Math.Min(Math.Max(_maximumPaths, 1), 256)];
+        int count = 0;
+        chosen[count++] = best;
+        if (_maximumPaths > 1)
+        {
+            foreach (PathId path in equal)
+            {
+                if (path != best && count < chosen.Length)
+                {
+                    chosen[count++] = path;
+                }
+            }
+        }
+
+        chosen = chosen[..count];
+        for (PathId path = _tables.Prefixes.FirstPath(paths.Prefix(best)); path != PathId.None; path = paths.Next(path))
+        {
+            changed |= paths.SetMark(path, PathMarks.Multipath, chosen.Contains(path));
+        }
+
+        return changed;
+    }
+
+    private Span<PathId> KeepLowest<TKey>(Span<PathId> paths, PathStanding reason)
+        where TKey : struct, IDecisionKey
+    {
+        if (paths.Length == 1)
+        {
+            return paths;
+        }
+
+        uint lowest = uint.MaxValue;
+        foreach (PathId path in paths)
+        {
+            lowest = Math.Min(lowest, TKey.Of(_tables, path));
+        }
+
+        int kept = 0;
+        foreach (PathId path in paths)
+        {
+            if (TKey.Of(_tables, path) == lowest)
+            {
+                paths[kept++] = path;
+            }
+            else
+            {
+                _tables.Paths.SetStanding(path, reason);
+            }
+        }
+
+        return paths[..kept];
+    }
+
+    /// <summary>RFC 4271 9.1.2.2 c: a path goes when another of the same neighbouring AS has a lower MED.</summary>
+    private Span<PathId> KeepLowestMed(Span<PathId> paths)
+    {
+        if (paths.Length == 1)
+        {
+            return paths;
+        }
+
+        // Two passes, so that a path removed still removes others of its AS: the set is judged as it stands before the step.
+        for (int i = 0; i < paths.Length; i++)
+        {
+            AttributeFacts mine = Facts(paths[i]);
+            bool beaten = false;
+            for (int j = 0; j < paths.Length && !beaten; j++)
+            {
+                ref readonly AttributeFacts other = ref Facts(paths[j]);
+                beaten = other.NeighborAs == mine.NeighborAs && other.Med < mine.Med;
+            }
+
+            _tables.Paths.SetStanding(paths[i], beaten ? PathStanding.Med : PathStanding.Undecided);
+        }
+
+        int kept = 0;
+        foreach (PathId path in paths)
+        {
+            if (_tables.Paths.Standing(path) != PathStanding.Med)
+            {
+                paths[kept++] = path;
+            }
+        }
+
+        return paths[..kept];
+    }
+
+    private Span<PathId> KeepLowestAddress(Span<PathId> paths)
+    {
+        PathId best = paths[0];
+        foreach (PathId path in paths[1..])
+        {
+            RibPeer mine = _tables.Peers.Owner(_tables.Paths.Peer(path));
+            RibPeer others = _tables.Peers.Owner(_tables.Paths.Peer(best));
+            int order = mine.Address.CompareTo(others.Address);
+            bool wins = order < 0 || (order == 0 && mine.Id < others.Id);
+            _tables.Paths.SetStanding(wins ? best : path, PathStanding.PeerAddress);
+            best = wins ? path : best;
+        }
+
+        paths[0] = best;
+        return paths[..1];
+    }
+
+    private ref readonly AttributeFacts Facts(PathId path) => ref _tables.Attributes.Facts(_tables.Paths.Attributes(path));
+
+    /// <summary>A step: the lowest number stays. Structs with a static method, so that each step becomes its own loop without a call.</summary>
+    private interface IDecisionKey
+    {
+        static abstract uint Of(RibTables tables, PathId path);
+    }
+
+    /// <summary>RFC 4271 9.1.1: the highest degree of preference.</summary>
+    private readonly struct ByLocalPreference : IDecisionKey
+    {
+        public static uint Of(RibTables tables, PathId path) => ~tables.Attributes.Facts(tables.Paths.Attributes(path)).LocalPreference;
+    }
+
+    /// <summary>Not in the RFC, which has no routes of our own in the comparison; every implementation puts them here.</summary>
+    private readonly struct ByLocalOrigin : IDecisionKey
+    {
+        public static uint Of(RibTables tables, PathId path) => tables.Paths.Peer(path) == PeerId.Local ? 0u : 1u;
+    }
+
+    /// <summary>9.1.2.2 a.</summary>
+    private readonly struct ByPathLength : IDecisionKey
+    {
+        public static uint Of(RibTables tables, PathId path) => tables.Attributes.Facts(tables.Paths.Attributes(path)).PathLength;
+    }
+
+    /// <summary>9.1.2.2 b.</summary>
+    private readonly struct ByOrigin : IDecisionKey
+    {
+        public static uint Of(RibTables tables, PathId path) => (uint)tables.Attributes.Facts(tables.Paths.Attributes(path)).Origin;
+    }
+
+    /// <summary>9.1.2.2 d.</summary>
+    private readonly struct ByExternal : IDecisionKey
+    {
+        public static uint Of(RibTables tables, PathId path) => tables.Peers.Owner(tables.Paths.Peer(path)).IsInternal ? 1u : 0u;
+    }
+
+    /// <summary>9.1.2.2 e.</summary>
+    private readonly struct ByInteriorMetric : IDecisionKey
+    {
+        public static uint Of(RibTables tables, PathId path) =>
+            tables.NextHops.State(tables.Attributes.Facts(tables.Paths.Attributes(path)).NextHop).Metric;
+    }
+
+    /// <summary>9.1.2.2 f; RFC 4456 9: ORIGINATOR_ID stands in for the router id.</summary>
+    private readonly struct ByRouterId : IDecisionKey
+    {
+        public static uint Of(RibTables tables, PathId path)
+        {
+            uint originator = tables.Attributes.Facts(tables.Paths.Attributes(path)).OriginatorId;
+            return originator != 0 ? originator : tables.Peers.Owner(tables.Paths.Peer(path)).RouterId;
+        }
+    }
+
+    /// <summary>RFC 4456 9: between router id and peer address.</summary>
+    private readonly struct ByClusterLength : IDecisionKey
+    {
+        public static uint Of(RibTables tables, PathId path) => tables.Attributes.Facts(tables.Paths.Attributes(path)).ClusterLength;
+    }
+}

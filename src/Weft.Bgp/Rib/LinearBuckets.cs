@@ -1,0 +1,52 @@
+using Weft.Primitives.Collections;
+
+namespace Weft.Bgp.Rib;
+
+/// <summary>
+/// The bucket heads of a linear hash table (Litwin): grows by one bucket per insertion, so no insertion is ever slow and nothing is copied. Rows and the links between
+/// them belong to the table that uses it. Does not shrink: 4 octets per row at the highest fill.
+/// </summary>
+internal sealed class LinearBuckets
+{
+    private const uint Initial = 64;
+
+    private readonly Column<uint> _heads = new();
+    private uint _low = Initial;
+    private uint _split;
+
+    public LinearBuckets() => _heads.Grow(2 * Initial);
+
+    public uint First(uint hash) => _heads[Index(hash)];
+
+    public ref uint Head(uint hash) => ref _heads[Index(hash)];
+
+    /// <summary>
+    /// With more rows than buckets, adds a bucket and takes the chain that shares with it; the caller puts each row of the chain under <see cref="Head"/> of its hash.
+    /// </summary>
+    public bool BeginSplit(uint rows, out uint chain)
+    {
+        chain = 0;
+        if (rows <= _low + _split)
+        {
+            return false;
+        }
+
+        ref uint old = ref _heads[_split];
+        chain = old;
+        old = 0;
+        _heads.Grow(_low + _split) = 0;
+        if (++_split == _low)
+        {
+            _low *= 2;
+            _split = 0;
+        }
+
+        return true;
+    }
+
+    private uint Index(uint hash)
+    {
+        uint index = hash & (_low - 1);
+        return index < _split ? hash & (2 * _low - 1) : index;
+    }
+}

@@ -1,0 +1,196 @@
+using Weft.Bgp.Export;
+using Weft.Primitives.Net;
+
+namespace Weft.Bgp.Rib;
+
+/// <summary>
+/// Decides dirty prefixes, once each per batch however often they changed, and tells the listeners (forwarding) and the update groups (export). Owned by one RIB loop.
+/// </summary>
+internal sealed class LocRib
+{
+    private readonly RibTables _tables;
+    private readonly Decision _decision;
+    private readonly AdjRibOut _export;
+    private readonly List<IRibListener> _listeners = [];
+    private RouteNextHop[] _nextHops = new RouteNextHop[16];
+    private readonly bool _multipath;
+    private bool _told;
+
+    public LocRib(RibTables tables, Decision decision, AdjRibOut export, bool multipath)
+    {
+        _multipath = multipath;
+        _tables = tables;
+        _decision = decision;
+        _export = export;
+    }
+
+    /// <summary>Prefixes with a best path.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Decides up to <paramref name="limit"/> dirty prefixes. True when some are left.</summary>
+    public bool DecideDirty(int limit)
+    {
+        uint cursor = 0;
+        while (limit-- > 0 && _tables.Dirty.TryNext(cursor, out uint id))
+        {
+            cursor = id + 1;
+            _tables.Dirty.Clear(id);
+            Decide((PrefixId)id);
+        }
+
+        return !_tables.Dirty.IsEmpty;
+    }
+
+    /// <summary>Tells listeners that the batch is over, if they heard of anything in it.</summary>
+    public void EndBatch()
+    {
+        if (_told)
+        {
+            _told = false;
+            foreach (IRibListener listener in _listeners)
+            {
+                listener.OnBatchEnd(_tables.Family);
+            }
+        }
+    }
+
+    /// <summary>A new listener hears the whole table.</summary>
+    public void Subscribe(IRibListener listener)
+    {
+        _listeners.Add(listener);
+        for (uint id = 1; id < _tables.Prefixes.End; id++)
+        {
+            var prefix = (PrefixId)id;
+            if ((_tables.Prefixes.Marks(prefix) & PrefixMarks.InForwarding) != 0 && _tables.Prefixes.BestPath(prefix) is PathId best and not PathId.None)
+            {
+                listener.OnBestChanged(Describe(prefix, best));
+            }
+        }
+
+        listener.OnBatchEnd(_tables.Family);
+    }
+
+    private void Decide(PrefixId prefix)
+    {
+        PrefixTable prefixes = _tables.Prefixes;
+        PathId before = prefixes.BestPath(prefix);
+        ref PrefixMarks marks = ref prefixes.Marks(prefix);
+        bool bestTouched = (marks & PrefixMarks.BestTouched) != 0;
+        bool forwardingChanged = (marks & PrefixMarks.ForwardingTouched) != 0;
+        bool wasForwarded = (marks & PrefixMarks.InForwarding) != 0;
+        marks &= ~(PrefixMarks.BestTouched | PrefixMarks.ForwardingTouched);
+
+        PathId best = _decision.Choose(prefix, out bool multipathChanged);
+        prefixes.BestPath(prefix) = best;
+        Count += (best != PathId.None ? 1 : 0) - (wasForwarded ? 1 : 0);
+        if (best != before || bestTouched)
+        {
+            bool sourceMoved = false;
+            if (best != PathId.None)
+            {
+                ref PeerId source = ref prefixes.LastSource(prefix);
+                PeerId now = _tables.Paths.Peer(best);
+                sourceMoved = source != PeerId.None && source != now;
+                source = now;
+            }
+
+            _export.OnBestChanged(prefix, sourceMoved);
+        }
+
+        forwardingChanged |= _multipath ? multipathChanged || best != before : best != before && !ForwardAlike(before, best);
+        if (best == PathId.None ? wasForwarded : forwardingChanged || !wasForwarded)
+        {
+            marks = best == PathId.None ? marks & ~PrefixMarks.InForwarding : marks | PrefixMarks.InForwarding;
+            Tell(prefix, best);
+        }
+
+        if (prefixes.FirstPath(prefix) == PathId.None)
+        {
+            _export.FreeIfUnused(prefix);
+        }
+    }
+
+    /// <summary>True when packets take the same way by either path, so that a change of the winner need not reach the forwarding table.</summary>
+    private bool ForwardAlike(PathId before, PathId after)
+    {
+        if (before == PathId.None || after == PathId.None)
+        {
+            return false;
+        }
+
+        RibPeer old = _tables.Peers.Owner(_tables.Paths.Peer(before));
+        RibPeer now = _tables.Peers.Owner(_tables.Paths.Peer(after));
+        return _tables.Attributes.Facts(_tables.Paths.Attributes(before)).NextHop == _tables.Attributes.Facts(_tables.Paths.Attributes(after)).NextHop
+            && old.IsInternal == now.IsInternal
+            && (old.Id == PeerId.Local) == (now.Id == PeerId.Local)
+            && old.Settings.Interface == now.Settings.Interface;
+    }
+
+    private void Tell(PrefixId prefix, PathId best)
+    {
+        if (_listeners.Count == 0)
+        {
+            return;
+        }
+
+        BestChange change = Describe(prefix, best);
+        _told = true;
+        foreach (IRibListener listener in _listeners)
+        {
+            listener.OnBestChanged(in change);
+        }
+    }
+
+    private BestChange Describe(PrefixId prefix, PathId best)
+    {
+        int count = 0;
+        if (best != PathId.None)
+        {
+            _nextHops[count++] = NextHopOf(best);
+            for (PathId path = _tables.Prefixes.FirstPath(prefix); path != PathId.None; path = _tables.Paths.Next(path))
+            {
+                if (path != best && _tables.Paths.Has(path, PathMarks.Multipath))
+                {
+                    AddNextHop(NextHopOf(path), ref count);
+                }
+            }
+        }
+
+        RibPeer? owner = best == PathId.None ? null : _tables.Peers.Owner(_tables.Paths.Peer(best));
+        return new BestChange
+        {
+            Prefix = _tables.Prefixes.Key(prefix).ToPrefix(_tables.Family),
+            NextHops = _nextHops.AsSpan(0, count),
+            IsLocal = owner?.Id == PeerId.Local,
+            IsInternal = owner is { IsInternal: true },
+        };
+    }
+
+    /// <summary>Two paths may share a next hop; the forwarding table wants it once.</summary>
+    private void AddNextHop(RouteNextHop nextHop, ref int count)
+    {
+        foreach (ref readonly RouteNextHop present in _nextHops.AsSpan(0, count))
+        {
+            if (present.Address == nextHop.Address && present.Interface == nextHop.Interface)
+            {
+                return;
+            }
+        }
+
+        if (count == _nextHops.Length)
+        {
+            Array.Resize(ref _nextHops, count * 2);
+        }
+
+        _nextHops[count++] = nextHop;
+    }
+
+    private RouteNextHop NextHopOf(PathId path)
+    {
+        RibPeer peer = _tables.Peers.Owner(_tables.Paths.Peer(path));
+        NextHopTable.NextHop nextHop = _tables.NextHops.Get(_tables.Attributes.Facts(_tables.Paths.Attributes(path)).NextHop);
+        return peer.Id == PeerId.Local
+            ? new RouteNextHop(nextHop.Global, default, null, null)
+            : new RouteNextHop(nextHop.Forwarding, nextHop.LinkLocal, peer.Settings.Name, peer.Settings.Interface);
+    }
+}

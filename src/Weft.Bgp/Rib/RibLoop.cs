@@ -1,0 +1,356 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
+using Weft.Bgp.Export;
+using Weft.Bgp.Policies;
+using Weft.Bgp.Session;
+using Weft.Bgp.Wire;
+using Weft.Hosting.Loops;
+using Weft.Primitives.Collections;
+using Weft.Primitives.Net;
+
+namespace Weft.Bgp.Rib;
+
+/// <summary>A batch of updates, or something rarer to do on the loop; neither: just look whether work is left.</summary>
+internal readonly record struct RibMessage(UpdateBatch? Batch, Action? Call);
+
+/// <summary>
+/// The one writer of one family's RIB. Takes batches (bounded channel: when it is full the receivers stop reading and TCP slows the peers), then decides, tells
+/// listeners and encodes, in slices of a few milliseconds so that no message waits long and the thread is given back between them.
+/// </summary>
+internal sealed class RibLoop : ILoopBody<RibMessage>
+{
+    private const int ChannelCapacity = 256;
+    private const int MessagesPerBatch = 8;
+    private const int SweepRows = 4096;
+    private const int DecideLimit = 1024;
+
+    private static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>RFC 4724 4.2: how long stale routes outlive a session that came back and sends no End-of-RIB.</summary>
+    private static readonly TimeSpan StalePathTime = TimeSpan.FromSeconds(360);
+
+    private readonly SpeakerOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly UpdateBatchPool _batches;
+    private readonly Loop<RibMessage> _loop;
+    private readonly AdjRibIn _in;
+    private readonly AdjRibOut _out;
+    private readonly LocRib _loc;
+    private readonly List<PathSweep> _sweeps = [];
+    private readonly ITimer _timer;
+    private readonly long _sliceTicks;
+
+    public RibLoop(IpFamily family, SpeakerOptions options, INextHopResolver resolver, UpdateBatchPool batches, EncodedBlockPool blocks, TimeProvider time, ILogger logger)
+    {
+        Family = family;
+        _options = options;
+        _time = time;
+        _logger = logger;
+        _batches = batches;
+        Tables = new RibTables(family, options, resolver);
+        _in = new AdjRibIn(Tables);
+        _out = new AdjRibOut(Tables, blocks);
+        _loc = new LocRib(Tables, new Decision(Tables, options.MaximumPaths), _out, options.MaximumPaths > 1);
+        _loop = new Loop<RibMessage>(this, ChannelCapacity, MessagesPerBatch);
+        _sliceTicks = (long)(Slice.TotalSeconds * time.TimestampFrequency);
+        _timer = time.CreateTimer(static loop => ((RibLoop)loop!).Wake(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    public IpFamily Family { get; }
+
+    public RibTables Tables { get; }
+
+    public AdjRibOut Export => _out;
+
+    public int LocRibCount => _loc.Count;
+
+    public async Task RunAsync(CancellationToken stop)
+    {
+        await using ITimer timer = _timer;
+        await _loop.RunAsync(stop);
+    }
+
+    /// <summary>Takes the batch: the loop returns it to the pool.</summary>
+    public ValueTask PostAsync(UpdateBatch batch, CancellationToken stop) => _loop.PostAsync(new RibMessage(batch, null), stop);
+
+    /// <summary>Runs something on the loop, in order with the batches posted before.</summary>
+    public ValueTask PostAsync(Action call, CancellationToken stop) => _loop.PostAsync(new RibMessage(null, call), stop);
+
+    /// <summary>Makes the loop look for work. A full channel needs no wake.</summary>
+    public void Wake() => _loop.TryPost(default);
+
+    public void OnMessage(in RibMessage message)
+    {
+        if (message.Batch is UpdateBatch batch)
+        {
+            // A batch of a session whose peer was removed meanwhile has nowhere to go.
+            if (Tables.Peers[batch.Peer] is { Session: not null } peer)
+            {
+                _in.Apply(batch);
+                AfterBatch(peer);
+            }
+
+            _batches.Return(batch);
+        }
+        else
+        {
+            message.Call?.Invoke();
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask OnBatchEndAsync(CancellationToken stop)
+    {
+        bool more = WorkSlice();
+        if (more)
+        {
+            Wake();
+        }
+        else
+        {
+            ArmTimer();
+        }
+
+        // The loop never runs dry under load: without this it would keep a thread of the pool from the sessions.
+        await Task.Yield();
+    }
+
+    /// <summary>Works for at most a slice. True when work is left.</summary>
+    internal bool WorkSlice()
+    {
+        long start = _time.GetTimestamp();
+        bool more;
+        do
+        {
+            more = RunSweeps();
+            more |= _loc.DecideDirty(DecideLimit);
+            more |= _out.Flush(_time.GetTimestamp(), _time.TimestampFrequency);
+        }
+        while (more && _time.GetTimestamp() - start < _sliceTicks);
+
+        _loc.EndBatch();
+        return more;
+    }
+
+    private bool RunSweeps()
+    {
+        if (_sweeps.Count == 0)
+        {
+            return false;
+        }
+
+        PathSweep sweep = _sweeps[0];
+        if (_in.Sweep(ref sweep, SweepRows))
+        {
+            _sweeps[0] = sweep;
+        }
+        else
+        {
+            _sweeps.RemoveAt(0);
+        }
+
+        return true;
+    }
+
+    private void AfterBatch(RibPeer peer)
+    {
+        if (peer.EndOfRibReceived && peer.Stale != 0 && peer.StaleUntil != 0)
+        {
+            peer.StaleUntil = 0;
+            Queue(SweepKind.RemoveStale, peer.Id);
+        }
+
+        if (peer.Settings.MaximumPrefixes > 0 && peer.Received > peer.Settings.MaximumPrefixes)
+        {
+            peer.LimitExceeded?.Invoke();
+        }
+    }
+
+    /// <summary>The peer is configured: it may own paths from now on.</summary>
+    public void AddPeer(PeerId id, PeerSettings settings) => Tables.Peers.Set(id, new RibPeer(id, settings)
+    {
+        LocalAs = settings.LocalAs != 0 ? settings.LocalAs : _options.LocalAs,
+        ClusterId = RibPeer.Number(settings.ClusterId.IsIPv4 ? settings.ClusterId : _options.ClusterId.IsIPv4 ? _options.ClusterId : _options.RouterId),
+    });
+
+    /// <summary>New settings without a new session: policies take effect on what is here already.</summary>
+    public void UpdatePeer(PeerId id, PeerSettings settings)
+    {
+        RibPeer peer = Tables.Peers.Owner(id);
+        bool importChanged = !ReferenceEquals(peer.Settings.Import, settings.Import);
+        peer.Settings = settings;
+        peer.ClusterId = RibPeer.Number(settings.ClusterId.IsIPv4 ? settings.ClusterId : _options.ClusterId.IsIPv4 ? _options.ClusterId : _options.RouterId);
+        if (importChanged)
+        {
+            peer.Import = PolicyProgram.Compile(settings.Import);
+            Queue(SweepKind.Import, id);
+        }
+
+        if (peer is { Member: GroupMember member, Session: NegotiatedSession session })
+        {
+            ExportProfile profile = ExportProfile.For(peer, session, Family, _options.DefaultLocalPreference);
+            if (member.Group is null || !member.Group.Profile.Equals(profile))
+            {
+                _out.Refresh(member, profile);
+            }
+        }
+    }
+
+    public void RemovePeer(PeerId id)
+    {
+        FinishSweeps(id);
+        RibPeer peer = Tables.Peers.Owner(id);
+        LeaveGroup(peer);
+        var sweep = new PathSweep { Kind = SweepKind.Remove, Peer = id };
+        while (_in.Sweep(ref sweep, SweepRows))
+        {
+        }
+
+        Tables.Peers.Set(id, null);
+    }
+
+    /// <summary>The session is up in this family.</summary>
+    public void PeerUp(PeerId id, NegotiatedSession session, IBlockSink sink, Action limitExceeded)
+    {
+        if (Tables.Peers[id] is not RibPeer peer)
+        {
+            return;
+        }
+
+        FinishSweeps(id);
+        peer.Session = session;
+        peer.IsInternal = session.IsInternal;
+        peer.RouterId = RibPeer.Number(session.RemoteRouterId);
+        peer.LocalAs = session.LocalAs;
+        peer.EndOfRibReceived = false;
+        peer.LimitExceeded = limitExceeded;
+        if (peer.Stale != 0)
+        {
+            // RFC 4724 4.2: only what the peer says it kept forwarding may stay until End-of-RIB.
+            if ((session.ForwardingKept & FamilyFlag) == 0)
+            {
+                peer.StaleUntil = 0;
+                Queue(SweepKind.RemoveStale, id);
+            }
+            else
+            {
+                peer.StaleUntil = Deadline(StalePathTime);
+            }
+        }
+
+        peer.Member = new GroupMember(id, session.RemoteAddress, sink, Wake);
+        _out.Join(peer.Member, ExportProfile.For(peer, session, Family, _options.DefaultLocalPreference));
+    }
+
+    /// <summary>The session ended.</summary>
+    /// <param name="keep">RFC 4724: keep its routes, stale, for as long as it asked for.</param>
+    public void PeerDown(PeerId id, NegotiatedSession session, bool keep)
+    {
+        if (Tables.Peers[id] is not RibPeer peer || !ReferenceEquals(peer.Session, session))
+        {
+            return;
+        }
+
+        peer.Session = null;
+        LeaveGroup(peer);
+        bool stale = keep && (session.RestartFamilies & FamilyFlag) != 0;
+        Queue(stale ? SweepKind.MarkStale : SweepKind.Remove, id);
+        peer.StaleUntil = stale ? Deadline(session.PeerRestartTime) : 0;
+    }
+
+    /// <summary>ROUTE-REFRESH came.</summary>
+    public void RefreshPeer(PeerId id)
+    {
+        if (Tables.Peers[id] is { Member: { Group: UpdateGroup group } member })
+        {
+            _out.Refresh(member, group.Profile);
+        }
+    }
+
+    public void Originate(IpPrefix prefix, byte[] block) => _in.Originate(PrefixKey.From(prefix), block);
+
+    public void WithdrawLocal(IpPrefix prefix) => _in.WithdrawLocal(PrefixKey.From(prefix));
+
+    public void Subscribe(IRibListener listener) => _loc.Subscribe(listener);
+
+    public void ResolveNextHops()
+    {
+        var changed = new Bitmap();
+        Tables.NextHops.ResolveAgain(changed);
+        if (!changed.IsEmpty)
+        {
+            _sweeps.Add(new PathSweep { Kind = SweepKind.NextHops, NextHops = changed });
+        }
+    }
+
+    public PeerFamilySnapshot? Describe(PeerId id) => Tables.Peers[id] is not RibPeer peer ? null : new PeerFamilySnapshot(
+        Family, peer.Received, peer.Accepted, RouteQueries.CountAdvertised(Tables, peer.Member), peer.EndOfRibReceived, peer.Member is { EndOfRibDue: false });
+
+    public ImmutableArray<RouteSnapshot> Query(RouteQuery query, PeerId from, PeerId advertisedTo) => RouteQueries.Run(Tables, query, from, advertisedTo);
+
+    private AddressFamilies FamilyFlag => Family == IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6;
+
+    private void LeaveGroup(RibPeer peer)
+    {
+        if (peer.Member is GroupMember member)
+        {
+            peer.Member = null;
+            _out.Leave(member);
+        }
+    }
+
+    private void Queue(SweepKind kind, PeerId peer) => _sweeps.Add(new PathSweep { Kind = kind, Peer = peer });
+
+    /// <summary>What is still to be done to a peer's old paths must not reach its new ones.</summary>
+    private void FinishSweeps(PeerId peer)
+    {
+        for (int i = 0; i < _sweeps.Count; i++)
+        {
+            PathSweep sweep = _sweeps[i];
+            if (sweep.Kind != SweepKind.NextHops && sweep.Peer == peer)
+            {
+                while (_in.Sweep(ref sweep, SweepRows))
+                {
+                }
+
+                _sweeps.RemoveAt(i--);
+            }
+        }
+    }
+
+    private long Deadline(TimeSpan after) => _time.GetTimestamp() + (long)(after.TotalSeconds * _time.TimestampFrequency);
+
+    private void ArmTimer()
+    {
+        long now = _time.GetTimestamp();
+        long next = _out.NextDeadline(now, _time.TimestampFrequency);
+        foreach (RibPeer peer in Tables.Peers.All)
+        {
+            if (peer.StaleUntil == 0)
+            {
+                continue;
+            }
+
+            if (peer.StaleUntil <= now)
+            {
+                peer.StaleUntil = 0;
+                Log.StaleRoutesDropped(_logger, peer.Settings.Name, Family, peer.Stale);
+                Queue(SweepKind.RemoveStale, peer.Id);
+                next = now;
+            }
+            else
+            {
+                next = Math.Min(next, peer.StaleUntil);
+            }
+        }
+
+        if (next != long.MaxValue)
+        {
+            // A millisecond late rather than early: nothing would be due yet.
+            var due = TimeSpan.FromSeconds(Math.Max(0, next - now) / (double)_time.TimestampFrequency);
+            _timer.Change(due + TimeSpan.FromMilliseconds(1), Timeout.InfiniteTimeSpan);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+using System.Buffers.Binary;
+using Weft.Bgp.Export;
+using Weft.Bgp.Policies;
+using Weft.Bgp.Session;
+using Weft.Primitives.Net;
+
+namespace Weft.Bgp.Rib;
+
+/// <summary>One peer as one family's RIB knows it. Owned by that RIB's loop.</summary>
+internal sealed class RibPeer
+{
+    public RibPeer(PeerId id, PeerSettings settings)
+    {
+        Id = id;
+        Settings = settings;
+        Import = PolicyProgram.Compile(settings.Import);
+        Export = PolicyProgram.Compile(settings.Export);
+    }
+
+    public PeerId Id { get; }
+
+    public PeerSettings Settings { get; set; }
+
+    public PolicyProgram? Import { get; set; }
+
+    public PolicyProgram? Export { get; set; }
+
+    /// <summary>Null while the session is down (its routes may still be here, stale).</summary>
+    public NegotiatedSession? Session { get; set; }
+
+    public bool IsInternal { get; set; }
+
+    public bool IsClient => IsInternal && Settings.RouteReflectorClient;
+
+    /// <summary>BGP identifier as a number, for decision and ORIGINATOR_ID.</summary>
+    public uint RouterId { get; set; }
+
+    /// <summary>Order of peers in the last step of the decision.</summary>
+    public IpAddress Address => Settings.Address;
+
+    public uint LocalAs { get; set; }
+
+    public uint ClusterId { get; set; }
+
+    /// <summary>Paths in the Adj-RIB-In.</summary>
+    public int Received { get; set; }
+
+    /// <summary>Of those, in the decision.</summary>
+    public int Accepted { get; set; }
+
+    public int Stale { get; set; }
+
+    public bool EndOfRibReceived { get; set; }
+
+    /// <summary>When stale paths are dropped, in the loop's ticks; 0: never armed.</summary>
+    public long StaleUntil { get; set; }
+
+    /// <summary>Tells the session that the peer sent more prefixes than it may.</summary>
+    public Action? LimitExceeded { get; set; }
+
+    /// <summary>Membership in an update group while the session is up.</summary>
+    public GroupMember? Member { get; set; }
+
+    public static uint Number(IpAddress ipv4)
+    {
+        Span<byte> octets = stackalloc byte[4];
+        return ipv4.IsIPv4 && ipv4.CopyTo(octets) == 4 ? BinaryPrimitives.ReadUInt32BigEndian(octets) : 0;
+    }
+}
+
+/// <summary>The peers of one RIB by id. Owned by its loop.</summary>
+internal sealed class RibPeers
+{
+    private RibPeer?[] _peers = new RibPeer?[8];
+
+    public RibPeer? this[PeerId id] => (int)id < _peers.Length ? _peers[(int)id] : null;
+
+    /// <summary>A peer that owns a path, or <see cref="PeerId.Local"/>.</summary>
+    public RibPeer Owner(PeerId id) => _peers[(int)id] ?? throw new InvalidOperationException($"a path belongs to peer {(int)id}, which is gone");
+
+    public IEnumerable<RibPeer> All => _peers.OfType<RibPeer>();
+
+    public void Set(PeerId id, RibPeer? peer)
+    {
+        if ((int)id >= _peers.Length)
+        {
+            Array.Resize(ref _peers, Math.Max((int)id + 1, _peers.Length * 2));
+        }
+
+        _peers[(int)id] = peer;
+    }
+}

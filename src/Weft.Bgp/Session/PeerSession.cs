@@ -1,0 +1,433 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using Weft.Bgp.Rib;
+using Weft.Bgp.Wire;
+using Weft.Primitives.Net;
+
+namespace Weft.Bgp.Session;
+
+/// <summary>What all sessions of a speaker share.</summary>
+internal sealed record SessionServices(
+    SpeakerOptions Options, IPeerTransport Transport, RibLoops Ribs, UpdateBatchPool Batches, TimeProvider Time, ILogger Logger,
+    Func<double> Jitter, Action<Exception> Fault);
+
+/// <summary>
+/// One configured peer: its state machine, timers and connections. While two connections collide there are two machines (RFC 4271 6.8). All members run on the
+/// session loop that owns it.
+/// </summary>
+internal sealed class PeerSession
+{
+    private readonly SessionServices _services;
+    private readonly SessionLoop _loop;
+    private readonly MessageTally _received = new();
+    private readonly MessageTally _sent = new();
+    private SessionSlot _main;
+    private SessionSlot? _second;
+    private IPeerConnection? _waiting;
+    private int _ending;
+    private bool _removed;
+    private TaskCompletionSource? _allEnded;
+    private DateTimeOffset _since;
+    private int _establishedCount;
+    private string? _lastError;
+    private DateTimeOffset? _lastErrorAt;
+
+    public PeerSession(PeerId id, PeerSettings settings, SessionLoop loop, SessionServices services)
+    {
+        Id = id;
+        Settings = settings;
+        _loop = loop;
+        _services = services;
+        _main = new SessionSlot(this, loop, Configure());
+        _since = services.Time.GetUtcNow();
+    }
+
+    public PeerId Id { get; }
+
+    public PeerSettings Settings { get; private set; }
+
+    public SessionLoop Loop => _loop;
+
+    internal SessionServices Services => _services;
+
+    public void Start()
+    {
+        if (!Settings.Enabled)
+        {
+            return;
+        }
+
+        if (MayStart)
+        {
+            _main.Step(new SessionInput(SessionEvent.Start));
+        }
+        else
+        {
+            // The old connection is still being taken down; its routes must be gone before new ones come.
+            _main.StartSoon();
+        }
+    }
+
+    /// <summary>Ends the session; it does not come back by itself.</summary>
+    /// <param name="cease">Null: without a NOTIFICATION, so that the peer keeps our routes (RFC 4724).</param>
+    public void Stop(BgpError? cease, string text)
+    {
+        var input = new SessionInput(SessionEvent.Stop, Error: cease, Text: text);
+        _second?.Step(in input);
+        _main.Step(in input);
+        Discard(ref _waiting);
+    }
+
+    /// <summary>Completes when no connection of this peer is open any more.</summary>
+    public Task WhenEnded()
+    {
+        _removed = true;
+        _allEnded ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (_ending == 0)
+        {
+            _allEnded.TrySetResult();
+        }
+
+        return _allEnded.Task;
+    }
+
+    public void Reset(string? message)
+    {
+        var cease = new BgpError(ErrorCode.Cease, Subcode.AdministrativeReset, ErrorText.ShutdownCommunication(message));
+        Stop(cease, "reset by the operator");
+        Start();
+    }
+
+    /// <summary>True when the session had to be closed for the new settings.</summary>
+    public bool Update(PeerSettings settings)
+    {
+        bool reset = SessionNeedsReset(Settings, settings);
+        if (reset)
+        {
+            byte subcode = settings.Enabled ? Subcode.OtherConfigurationChange : Subcode.AdministrativeShutdown;
+            Stop(new BgpError(ErrorCode.Cease, subcode), settings.Enabled ? "settings changed" : "disabled by the operator");
+        }
+
+        Settings = settings;
+        _main.Fsm.Reconfigure(Configure());
+        if (reset)
+        {
+            Start();
+        }
+
+        return reset;
+    }
+
+    /// <summary>An incoming connection. False: not wanted; the caller refuses it.</summary>
+    public bool Accept(IPeerConnection transport)
+    {
+        if (!Settings.Enabled || _removed)
+        {
+            return false;
+        }
+
+        if (_ending > 0 && _main.Connection is null)
+        {
+            // The old connection is still being taken down: its routes first.
+            Discard(ref _waiting);
+            _waiting = transport;
+            return true;
+        }
+
+        switch (_main.Fsm.State)
+        {
+            case SessionState.Established when _main.Connection?.Session?.RestartFamilies is not (null or AddressFamilies.None):
+                // RFC 4724 4.2: the peer restarted and we have not noticed; the new connection is the true one.
+                _main.Connection.KeepRoutes = true;
+                _main.Step(new SessionInput(SessionEvent.ConnectionFailed, Text: "the peer restarted: it opened a new connection"));
+                Discard(ref _waiting);
+                _waiting = transport;
+                return true;
+            case SessionState.Established:
+                return false;
+            case SessionState.Idle or SessionState.Connect or SessionState.Active when _main.Connection is null:
+                Attach(_main, transport, incoming: true);
+                return true;
+            default:
+                if (_second is not null)
+                {
+                    return false;
+                }
+
+                _second = new SessionSlot(this, _loop, Configure());
+                Attach(_second, transport, incoming: true);
+                return true;
+        }
+    }
+
+    public void OnInput(Connection connection, in SessionInput input)
+    {
+        if (SlotOf(connection) is SessionSlot slot && !connection.IsClosed)
+        {
+            slot.Step(in input);
+        }
+    }
+
+    public void OnConnectionLost(Connection connection, string text) =>
+        OnInput(connection, new SessionInput(SessionEvent.ConnectionFailed, Text: text));
+
+    public void OnConnectionEnded(Connection connection)
+    {
+        _ending--;
+        if (_ending == 0)
+        {
+            _allEnded?.TrySetResult();
+        }
+
+        if (_ending == 0 && _waiting is IPeerConnection transport)
+        {
+            _waiting = null;
+            if (!Accept(transport))
+            {
+                RefusalOf(transport);
+            }
+        }
+    }
+
+    public void OnLimitExceeded(Connection connection, IpFamily family)
+    {
+        Log.PrefixLimit(_services.Logger, Settings.Name, Settings.MaximumPrefixes);
+        Span<byte> data = stackalloc byte[7];
+        data[1] = family == IpFamily.IPv4 ? (byte)1 : (byte)2;
+        data[2] = 1;
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(data[3..], (uint)Settings.MaximumPrefixes);
+        OnInput(connection, new SessionInput(
+            SessionEvent.MessageError,
+            Error: new BgpError(ErrorCode.Cease, Subcode.MaximumPrefixes, data.ToArray()),
+            Text: $"more than {Settings.MaximumPrefixes} {family} prefixes received"));
+    }
+
+    public PeerSnapshot Describe(ImmutableArray<PeerFamilySnapshot> families) => new()
+    {
+        Settings = Settings,
+        State = _main.Fsm.State,
+        Since = _since,
+        EstablishedCount = _establishedCount,
+        LastError = _lastError,
+        LastErrorAt = _lastErrorAt,
+        Received = _received.Snapshot(),
+        Sent = _sent.Snapshot(),
+        Negotiated = _main.Fsm.State == SessionState.Established ? _main.Connection?.Session : null,
+        Families = families,
+    };
+
+    // ---- what the slots ask for ----
+
+    internal void Dial(SessionSlot slot)
+    {
+        var stop = new CancellationTokenSource();
+        slot.Dialling = stop;
+        _ = DialAsync(slot, stop);
+    }
+
+    private async Task DialAsync(SessionSlot slot, CancellationTokenSource stop)
+    {
+        IPeerConnection? transport = null;
+        string text = string.Empty;
+        try
+        {
+            transport = await _services.Transport.ConnectAsync(Settings, stop.Token);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            stop.Dispose();
+            return;
+        }
+        catch (Exception failure) when (failure is IOException or System.ComponentModel.Win32Exception or InvalidOperationException or OperationCanceledException)
+        {
+            text = failure.Message;
+        }
+        catch (Exception failure)
+        {
+            _services.Fault(failure);
+            return;
+        }
+
+        await _loop.PostAsync(() => OnDialled(slot, stop, transport, text), CancellationToken.None);
+    }
+
+    private void OnDialled(SessionSlot slot, CancellationTokenSource stop, IPeerConnection? transport, string text)
+    {
+        bool wanted = ReferenceEquals(slot.Dialling, stop);
+        if (wanted)
+        {
+            slot.Dialling = null;
+        }
+
+        stop.Dispose();
+        if (!wanted)
+        {
+            Discard(ref transport);
+        }
+        else if (transport is null)
+        {
+            slot.Step(new SessionInput(SessionEvent.ConnectionFailed, Text: text));
+        }
+        else
+        {
+            Attach(slot, transport, incoming: false);
+        }
+    }
+
+    private void Attach(SessionSlot slot, IPeerConnection transport, bool incoming)
+    {
+        slot.CancelDial();
+        var sender = new SessionSender(transport.Pipe.Output, Id, _sent);
+        var receiver = new SessionReceiver(transport.Pipe.Input, Id, Settings, _services.Batches, _received, _services.Time, _services.Logger);
+        var connection = new Connection(this, _loop, _services.Ribs, transport, receiver, sender, _services.Time);
+        slot.Connection = connection;
+        slot.IsIncoming = incoming;
+        _ending++;
+        slot.Step(new SessionInput(SessionEvent.Connected));
+        _ = connection.RunAsync();
+    }
+
+    /// <summary>RFC 4271 6.8: of two connections with good OPENs, the one dialled by the higher router id stays.</summary>
+    internal bool Survives(SessionSlot slot, OpenMessage open)
+    {
+        SessionSlot? other = ReferenceEquals(slot, _main) ? _second : _main;
+        if (other is null || other.Fsm.State < SessionState.OpenConfirm)
+        {
+            return true;
+        }
+
+        if (other.Fsm.State == SessionState.Established)
+        {
+            return false;
+        }
+
+        // RFC 6286 2.3: equal identifiers (of different ASes) are told apart by the AS.
+        uint local = RibPeer.Number(_services.Options.RouterId);
+        uint remote = RibPeer.Number(open.RouterId);
+        bool keepIncoming = local < remote || (local == remote && LocalAs < open.As);
+        if (keepIncoming != slot.IsIncoming)
+        {
+            return false;
+        }
+
+        other.Step(new SessionInput(SessionEvent.CollisionDump));
+        return true;
+    }
+
+    internal void OnEstablished(SessionSlot slot)
+    {
+        Connection connection = slot.Connection!;
+        IPeerConnection transport = connection.Transport;
+        NegotiatedSession session = slot.Fsm.Negotiate(transport.LocalAddress, transport.RemoteAddress, transport.LocalLinkLocal);
+        connection.Session = session;
+        if (!ReferenceEquals(slot, _main))
+        {
+            // The other machine is in an earlier state and has nothing worth keeping.
+            SessionSlot old = _main;
+            _main = slot;
+            _second = null;
+            old.Step(new SessionInput(SessionEvent.Stop, Error: new BgpError(ErrorCode.Cease, Subcode.CollisionResolution), Text: "another connection is established"));
+        }
+
+        _since = _services.Time.GetUtcNow();
+        _establishedCount++;
+        Log.Established(_services.Logger, Settings.Name, session.RemoteAs, session.RemoteRouterId, session.Families, session.HoldTime);
+    }
+
+    internal void OnDown(SessionSlot slot, bool wasEstablished, string reason, BgpError? sent)
+    {
+        bool collision = sent is { Code: ErrorCode.Cease, Subcode: Subcode.CollisionResolution };
+        if (!collision)
+        {
+            _lastError = reason;
+            _lastErrorAt = _services.Time.GetUtcNow();
+        }
+
+        if (wasEstablished)
+        {
+            slot.Fsm.Failures = _services.Time.GetUtcNow() - _since > TimeSpan.FromSeconds(30) ? 1 : slot.Fsm.Failures;
+            _since = _services.Time.GetUtcNow();
+            Log.SessionEnded(_services.Logger, Settings.Name, reason);
+        }
+        else
+        {
+            Log.AttemptFailed(_services.Logger, Settings.Name, reason);
+        }
+
+        if (ReferenceEquals(slot, _second))
+        {
+            slot.DisarmAll();
+            _second = null;
+        }
+        else if (ReferenceEquals(slot, _main) && _second is SessionSlot second)
+        {
+            slot.DisarmAll();
+            slot.CancelDial();
+            _main = second;
+            _second = null;
+        }
+    }
+
+    internal bool MayStart => _ending == 0 && Settings.Enabled && !_removed;
+
+    private SessionSlot? SlotOf(Connection connection) =>
+        ReferenceEquals(_main.Connection, connection) ? _main : ReferenceEquals(_second?.Connection, connection) ? _second : null;
+
+    private uint LocalAs => Settings.LocalAs != 0 ? Settings.LocalAs : _services.Options.LocalAs;
+
+    private SessionConfig Configure()
+    {
+        SpeakerOptions options = _services.Options;
+        TimeSpan restart = Settings.RestartTime ?? options.RestartTime;
+        return new SessionConfig
+        {
+            Settings = Settings,
+            LocalOpen = new OpenMessage
+            {
+                As = LocalAs,
+                HoldTime = (ushort)Math.Clamp(Settings.HoldTime.TotalSeconds, 0, ushort.MaxValue),
+                RouterId = options.RouterId,
+                HasMultiprotocol = true,
+                Families = Settings.Families,
+                FourOctetAs = true,
+                RouteRefresh = true,
+                ExtendedMessages = true,
+                GracefulRestart = Settings.GracefulRestart,
+                Restarting = Settings.GracefulRestart && options.Restarting,
+                RestartTime = (ushort)Math.Clamp(restart.TotalSeconds, 0, 4095),
+                RestartFamilies = restart > TimeSpan.Zero ? Settings.Families : AddressFamilies.None,
+                ForwardingKept = restart > TimeSpan.Zero && options.Restarting ? Settings.Families : AddressFamilies.None,
+            },
+        };
+    }
+
+    /// <summary>Policies and whatever is only read per route take effect at once; the rest is said in the OPEN or belongs to the connection.</summary>
+    private static bool SessionNeedsReset(PeerSettings before, PeerSettings after) => before != after with
+    {
+        Import = before.Import,
+        Export = before.Export,
+        NextHop = before.NextHop,
+        LocalIPv4 = before.LocalIPv4,
+        LocalIPv6 = before.LocalIPv6,
+        SharedSubnetIPv4 = before.SharedSubnetIPv4,
+        SharedSubnetIPv6 = before.SharedSubnetIPv6,
+        ClusterId = before.ClusterId,
+        SendMed = before.SendMed,
+        MaximumPrefixes = before.MaximumPrefixes,
+        AdvertisementInterval = before.AdvertisementInterval,
+        ConnectRetryTime = before.ConnectRetryTime,
+        IdleHoldTime = before.IdleHoldTime,
+        IdleHoldMaximum = before.IdleHoldMaximum,
+    };
+
+    private static void Discard(ref IPeerConnection? transport)
+    {
+        if (transport is IPeerConnection unwanted)
+        {
+            transport = null;
+            _ = unwanted.DisposeAsync().AsTask();
+        }
+    }
+
+    private static void RefusalOf(IPeerConnection transport) => _ = Refusal.SendAsync(transport);
+}

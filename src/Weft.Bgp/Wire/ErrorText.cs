@@ -1,0 +1,120 @@
+using System.Text;
+
+namespace Weft.Bgp.Wire;
+
+/// <summary>Words for NOTIFICATION codes, for the operator.</summary>
+internal static class ErrorText
+{
+    public static string Describe(BgpError error)
+    {
+        string subcode = SubcodeName(error.Code, error.Subcode);
+        var text = new StringBuilder($"{CodeName(error.Code)} ({(byte)error.Code}/{error.Subcode})");
+        if (subcode.Length != 0)
+        {
+            text.Append(' ').Append(subcode);
+        }
+
+        if (TryShutdownCommunication(error, out string message))
+        {
+            text.Append(": \"").Append(message).Append('"');
+        }
+        else if (error.Code == ErrorCode.OpenMessage && error.Subcode == Subcode.BadPeerAs && error.Data.Length == 2)
+        {
+            text.Append($": AS {error.Data[0] << 8 | error.Data[1]}");
+        }
+        else if (error.Data.Length != 0)
+        {
+            text.Append(": ").Append(Convert.ToHexString(error.Data.AsSpan(0, Math.Min(error.Data.Length, 32))));
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>RFC 9003: one length octet and UTF-8 text. Control characters are replaced, so a peer cannot write into the operator's terminal.</summary>
+    public static bool TryShutdownCommunication(BgpError error, out string message)
+    {
+        message = string.Empty;
+        bool carries = error.Code == ErrorCode.Cease && error.Subcode is Subcode.AdministrativeShutdown or Subcode.AdministrativeReset;
+        if (!carries || error.Data.Length < 2 || error.Data[0] == 0 || error.Data[0] > error.Data.Length - 1)
+        {
+            return false;
+        }
+
+        char[] text = Encoding.UTF8.GetChars(error.Data, 1, error.Data[0]);
+        for (int i = 0; i < text.Length; i++)
+        {
+            text[i] = char.IsControl(text[i]) ? '\uFFFD' : text[i];
+        }
+
+        message = new string(text);
+        return true;
+    }
+
+    /// <summary>The data field of a shutdown communication: at most 255 octets of UTF-8, cut at a character.</summary>
+    public static byte[] ShutdownCommunication(string? message)
+    {
+        if (string.IsNullOrEmpty(message))
+        {
+            return [];
+        }
+
+        byte[] text = Encoding.UTF8.GetBytes(message);
+        int length = Math.Min(text.Length, 255);
+        while (length < text.Length && length > 0 && (text[length] & 0xC0) == 0x80)
+        {
+            length--;
+        }
+
+        return [(byte)length, .. text.AsSpan(0, length)];
+    }
+
+    private static string CodeName(ErrorCode code) => code switch
+    {
+        ErrorCode.MessageHeader => "Message Header Error",
+        ErrorCode.OpenMessage => "OPEN Message Error",
+        ErrorCode.UpdateMessage => "UPDATE Message Error",
+        ErrorCode.HoldTimerExpired => "Hold Timer Expired",
+        ErrorCode.FiniteStateMachine => "Finite State Machine Error",
+        ErrorCode.Cease => "Cease",
+        ErrorCode.RouteRefreshMessage => "ROUTE-REFRESH Message Error",
+        _ => "Error",
+    };
+
+    private static string SubcodeName(ErrorCode code, byte subcode) => (code, subcode) switch
+    {
+        (ErrorCode.MessageHeader, 1) => "Connection Not Synchronized",
+        (ErrorCode.MessageHeader, 2) => "Bad Message Length",
+        (ErrorCode.MessageHeader, 3) => "Bad Message Type",
+        (ErrorCode.OpenMessage, 1) => "Unsupported Version Number",
+        (ErrorCode.OpenMessage, 2) => "Bad Peer AS",
+        (ErrorCode.OpenMessage, 3) => "Bad BGP Identifier",
+        (ErrorCode.OpenMessage, 4) => "Unsupported Optional Parameter",
+        (ErrorCode.OpenMessage, 6) => "Unacceptable Hold Time",
+        (ErrorCode.OpenMessage, 7) => "Unsupported Capability",
+        (ErrorCode.OpenMessage, 11) => "Role Mismatch",
+        (ErrorCode.UpdateMessage, 1) => "Malformed Attribute List",
+        (ErrorCode.UpdateMessage, 2) => "Unrecognized Well-known Attribute",
+        (ErrorCode.UpdateMessage, 3) => "Missing Well-known Attribute",
+        (ErrorCode.UpdateMessage, 4) => "Attribute Flags Error",
+        (ErrorCode.UpdateMessage, 5) => "Attribute Length Error",
+        (ErrorCode.UpdateMessage, 6) => "Invalid ORIGIN Attribute",
+        (ErrorCode.UpdateMessage, 8) => "Invalid NEXT_HOP Attribute",
+        (ErrorCode.UpdateMessage, 9) => "Optional Attribute Error",
+        (ErrorCode.UpdateMessage, 10) => "Invalid Network Field",
+        (ErrorCode.UpdateMessage, 11) => "Malformed AS_PATH",
+        (ErrorCode.FiniteStateMachine, 1) => "Unexpected Message in OpenSent",
+        (ErrorCode.FiniteStateMachine, 2) => "Unexpected Message in OpenConfirm",
+        (ErrorCode.FiniteStateMachine, 3) => "Unexpected Message in Established",
+        (ErrorCode.Cease, 1) => "Maximum Number of Prefixes Reached",
+        (ErrorCode.Cease, 2) => "Administrative Shutdown",
+        (ErrorCode.Cease, 3) => "Peer De-configured",
+        (ErrorCode.Cease, 4) => "Administrative Reset",
+        (ErrorCode.Cease, 5) => "Connection Rejected",
+        (ErrorCode.Cease, 6) => "Other Configuration Change",
+        (ErrorCode.Cease, 7) => "Connection Collision Resolution",
+        (ErrorCode.Cease, 8) => "Out of Resources",
+        (ErrorCode.Cease, 9) => "Hard Reset",
+        (ErrorCode.Cease, 10) => "BFD Down",
+        _ => string.Empty,
+    };
+}
