@@ -109,8 +109,8 @@ public sealed class StoreRole : IRole
         StoreSettings settings, TlsMiddleware? tls, StoreFile file, StoreState state, RoleContext context, ILogger logger, CancellationToken stop)
     {
         using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        using HistoryPool history = new(file.Path);
         await using WriteLoop loop = new(file, state, settings.Quota, context.Time, logger);
+        using HistoryPool history = new(file.Path, () => loop.State.CompactRevision);
         StoreContext store = new(loop, history, file, settings, context.Time, ending.Token);
         await using StoreServer server = new(settings.Listen, tls, new PlainHttpMiddleware(() => !loop.IsOutOfSpace, StoreContext.EtcdVersion, context.Time), context.Logs);
         try

@@ -71,8 +71,9 @@ internal static class RequestChecks
     private static (HashSet<ByteString> Puts, List<KeyRange> Deletes) CheckOverlaps(IEnumerable<RequestOp> operations)
     {
         HashSet<ByteString> puts = [];
+        // etcd takes the end "\0" literally here, so a deletion "from this key on" overlaps nothing; what it accepts must be accepted.
         List<KeyRange> deletes = [.. operations
-            .Where(op => op.RequestCase == RequestOp.RequestOneofCase.RequestDeleteRange)
+            .Where(op => op.RequestCase == RequestOp.RequestOneofCase.RequestDeleteRange && !op.RequestDeleteRange.RangeEnd.Span.SequenceEqual("\0"u8))
             .Select(op => KeyRange.Of(op.RequestDeleteRange.Key, op.RequestDeleteRange.RangeEnd))];
         foreach (RequestOp op in operations)
         {

@@ -15,7 +15,8 @@ internal static class Requests
 {
     public static PutResponse Put(PutRequest request, StoreEditor store)
     {
-        CheckPut(request, store);
+        CheckLease(request, store); // before the key here, after it in a transaction: etcd's order
+        CheckExists(request, store);
         store.BeginRequest();
         return ApplyPut(request, store);
     }
@@ -34,9 +35,12 @@ internal static class Requests
     {
         // All compares, nested ones too, look at the state before the transaction.
         Plan plan = Choose(request, view);
-        CheckPlan(plan, view);
+        CheckPuts(plan, view); // first all puts, then all ranges: etcd's order, seen where several are wrong
+        CheckRanges(plan, view);
         store?.BeginRequest();
-        return Apply(plan, view, store, history);
+        TxnResponse response = Apply(plan, view, store, history);
+        response.Header.Revision = view.Revision; // etcd leaves the header of a nested transaction empty
+        return response;
     }
 
     private static Plan Choose(TxnRequest request, IKeyView view)
@@ -80,27 +84,47 @@ internal static class Requests
         };
     }
 
-    private static void CheckPlan(Plan plan, IKeyView view)
+    private static void CheckPuts(Plan plan, IKeyView view)
     {
         for (int i = 0; i < plan.Operations.Count; i++)
         {
-            RequestOp op = plan.Operations[i];
-            switch (op.RequestCase)
+            if (plan.Nested[i] is { } nested)
             {
-                case RequestOp.RequestOneofCase.RequestRange: RangeQuery.CheckRevision(op.RequestRange, view); break;
-                case RequestOp.RequestOneofCase.RequestPut: CheckPut(op.RequestPut, view); break;
-                case RequestOp.RequestOneofCase.RequestTxn: CheckPlan(plan.Nested[i]!, view); break;
+                CheckPuts(nested, view);
+            }
+            else if (plan.Operations[i].RequestPut is { } put)
+            {
+                CheckExists(put, view);
+                CheckLease(put, view);
             }
         }
     }
 
-    private static void CheckPut(PutRequest request, IKeyView view)
+    private static void CheckRanges(Plan plan, IKeyView view)
+    {
+        for (int i = 0; i < plan.Operations.Count; i++)
+        {
+            if (plan.Nested[i] is { } nested)
+            {
+                CheckRanges(nested, view);
+            }
+            else if (plan.Operations[i].RequestRange is { } range)
+            {
+                RangeQuery.CheckRevision(range, view);
+            }
+        }
+    }
+
+    private static void CheckExists(PutRequest request, IKeyView view)
     {
         if ((request.IgnoreValue || request.IgnoreLease) && view.Find(request.Key) is null)
         {
             throw new GrpcException(EtcdErrors.KeyNotFound);
         }
+    }
 
+    private static void CheckLease(PutRequest request, IKeyView view)
+    {
         if (request.Lease != 0 && view.FindLease(request.Lease) is null)
         {
             throw new GrpcException(EtcdErrors.LeaseNotFound);
@@ -122,7 +146,6 @@ internal static class Requests
             });
         }
 
-        response.Header.Revision = view.Revision;
         return response;
     }
 

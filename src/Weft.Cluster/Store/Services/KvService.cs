@@ -20,9 +20,7 @@ internal sealed class KvService(StoreContext store)
     private ValueTask<IMessage> Range(RangeRequest request, GrpcCall call)
     {
         RequestChecks.Check(request);
-        StoreState state = store.State;
-        RangeResponse response = RangeQuery.Run(request, state, store.History);
-        CheckStillThere(request);
+        RangeResponse response = RangeQuery.Run(request, store.State, store.History);
         store.Complete(response.Header);
         return ValueTask.FromResult<IMessage>(response);
     }
@@ -53,8 +51,7 @@ internal sealed class KvService(StoreContext store)
         if (RequestChecks.IsReadOnly(request))
         {
             response = Requests.Txn(request, store.State, store: null, store.History);
-            CheckStillThere(request);
-        }
+            }
         else
         {
             CheckSize(call);
@@ -72,30 +69,6 @@ internal sealed class KvService(StoreContext store)
 
     private async ValueTask<IMessage> CompactAsync(CompactionRequest request, GrpcCall call) =>
         new CompactionResponse { Header = store.Header(await store.Loop.CompactAsync(request.Revision, request.Physical, call.Cancel)) };
-
-    /// <summary>A compaction may have passed a slow read of history and taken rows from under it.</summary>
-    private void CheckStillThere(RangeRequest request)
-    {
-        if (request.Revision > 0 && request.Revision < store.State.CompactRevision)
-        {
-            throw new GrpcException(EtcdErrors.Compacted);
-        }
-    }
-
-    private void CheckStillThere(TxnRequest request)
-    {
-        foreach (RequestOp op in request.Success.Concat(request.Failure))
-        {
-            if (op.RequestCase == RequestOp.RequestOneofCase.RequestRange)
-            {
-                CheckStillThere(op.RequestRange);
-            }
-            else if (op.RequestCase == RequestOp.RequestOneofCase.RequestTxn)
-            {
-                CheckStillThere(op.RequestTxn);
-            }
-        }
-    }
 
     private void CheckSpace()
     {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Mvccpb;
 using Weft.Cluster.Store.Mvcc;
+using Weft.Cluster.Store.Transport;
 
 namespace Weft.Cluster.Store.Storage;
 
@@ -8,7 +9,9 @@ namespace Weft.Cluster.Store.Storage;
 /// History for any thread: each read borrows a connection. SQLite's write-ahead log gives every read a consistent view beside the writer. A few
 /// connections stay open; how many run at once is bounded by the thread pool.
 /// </summary>
-internal sealed class HistoryPool(string path) : IHistory, IDisposable
+/// <param name="path">The data file.</param>
+/// <param name="compactRevision">The store's compact revision as of now.</param>
+internal sealed class HistoryPool(string path, Func<long> compactRevision) : IHistory, IDisposable
 {
     private const int Kept = 4;
 
@@ -19,7 +22,9 @@ internal sealed class HistoryPool(string path) : IHistory, IDisposable
         (Sqlite Database, HistoryReader Reader) borrowed = Borrow();
         try
         {
-            return borrowed.Reader.RangeAt(range, revision, limit);
+            List<KeyValue> pairs = borrowed.Reader.RangeAt(range, revision, limit);
+            CheckStillThere(revision);
+            return pairs;
         }
         finally
         {
@@ -32,7 +37,9 @@ internal sealed class HistoryPool(string path) : IHistory, IDisposable
         (Sqlite Database, HistoryReader Reader) borrowed = Borrow();
         try
         {
-            return borrowed.Reader.CountAt(range, revision);
+            long count = borrowed.Reader.CountAt(range, revision);
+            CheckStillThere(revision);
+            return count;
         }
         finally
         {
@@ -59,6 +66,15 @@ internal sealed class HistoryPool(string path) : IHistory, IDisposable
         while (_idle.TryTake(out (Sqlite Database, HistoryReader Reader) idle))
         {
             Close(idle);
+        }
+    }
+
+    /// <summary>A compaction may have passed a slow read and taken rows from under it: it is published before it takes the first.</summary>
+    private void CheckStillThere(long revision)
+    {
+        if (revision < compactRevision())
+        {
+            throw new GrpcException(EtcdErrors.Compacted);
         }
     }
 
