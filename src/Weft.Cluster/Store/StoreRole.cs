@@ -111,11 +111,12 @@ public sealed class StoreRole : IRole
         using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(stop);
         await using WriteLoop loop = new(file, state, settings.Quota, context.Time, logger);
         using HistoryPool history = new(file.Path, () => loop.State.CompactRevision);
-        StoreContext store = new(loop, history, file, settings, context.Time, ending.Token);
+        StoreContext store = new(loop, history, new RecentPast(loop.Events, () => loop.State, history), file, settings, context.Time, ending.Token);
         await using StoreServer server = new(settings.Listen, tls, new PlainHttpMiddleware(() => !loop.IsOutOfSpace, StoreContext.EtcdVersion, context.Time), context.Logs);
+        GrpcApplication application = new(Route(store), context.Time, logger, ending.Token);
         try
         {
-            await server.StartAsync(new GrpcApplication(Route(store), context.Time, logger, ending.Token), stop);
+            await server.StartAsync(application, stop);
         }
         catch (Exception e) when (e is IOException or SocketException or AddressInUseException)
         {
@@ -141,6 +142,7 @@ public sealed class StoreRole : IRole
         context.Systemd.Stopping("stopping");
         await ending.CancelAsync(); // Watches and keep-alives end; calls that wait for the disk are answered.
         using CancellationTokenSource hurry = new(DrainTime, context.Time);
+        await application.DrainAsync(hurry.Token);
         await server.StopAsync(hurry.Token);
         await compaction;
         await watchdog;

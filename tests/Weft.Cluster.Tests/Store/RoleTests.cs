@@ -145,6 +145,75 @@ public class RoleTests : IDisposable
     }
 
     [Fact]
+    public async Task OldHistory_IsGivenUp_ByAgeAndByNumber()
+    {
+        await using RunningStore byAge = await RunningStore.StartAsync(_scratch.File("a.db"), ("keep-history", "1s"));
+        await using RunningStore byNumber = await RunningStore.StartAsync(_scratch.File("b.db"), ("keep-history", "9s"), ("keep-revisions", "5"));
+        foreach (RunningStore store in (RunningStore[])[byAge, byNumber])
+        {
+            for (int i = 0; i < 10; i++)
+            {
+                await store.Channel.PutAsync("k", i.ToString());
+            }
+        }
+
+        await UntilCompactedAsync(byAge, 10);
+        await UntilCompactedAsync(byNumber, 5);
+        Assert.Equal(1, (await byNumber.Channel.PrefixAsync("k", revision: 6)).Count);
+
+        static async Task UntilCompactedAsync(RunningStore store, long revision)
+        {
+            for (int i = 0; i < 200; i++)
+            {
+                try
+                {
+                    await store.Channel.PrefixAsync("k", revision);
+                }
+                catch (RpcException e) when (e.StatusCode == StatusCode.OutOfRange)
+                {
+                    return;
+                }
+
+                await Task.Delay(50);
+            }
+
+            Assert.Fail($"revision {revision} is still there");
+        }
+    }
+
+    [Fact]
+    public async Task HundredThousandKeys_AreListedPagedAndDeleted_WithoutQuadraticWork()
+    {
+        const int Keys = 100_000;
+        await using RunningStore store = await RunningStore.StartAsync(_scratch.File("s.db"));
+        for (int i = 0; i < Keys; i += 100)
+        {
+            TxnRequest txn = new();
+            txn.Success.AddRange(Enumerable.Range(i, 100).Select(n => new RequestOp { RequestPut = new PutRequest { Key = Api.Bytes($"k/{n:d6}"), Value = Api.Bytes("value") } }));
+            await store.Kv().TxnAsync(txn);
+        }
+
+        long revision = (await store.Channel.PrefixAsync("k/")).Header.Revision;
+        long start = TimeProvider.System.GetTimestamp();
+        int paged = 0;
+        for (ByteString next = Api.Bytes("k/"); !next.IsEmpty;)
+        {
+            RangeResponse page = await store.Kv().RangeAsync(new RangeRequest { Key = next, RangeEnd = Api.AfterPrefix("k/"), Limit = 500, Revision = revision });
+            Assert.Equal(Keys - paged, page.Count);
+            paged += page.Kvs.Count;
+            next = page.More ? ByteString.CopyFrom([.. page.Kvs[^1].Key.Span, 0]) : ByteString.Empty;
+            await store.Channel.PutAsync("k/000001", "changes while it is listed");
+        }
+
+        RangeResponse all = await store.Channel.PrefixAsync("k/");
+        DeleteRangeResponse deleted = await store.Kv().DeleteRangeAsync(new DeleteRangeRequest { Key = Api.Bytes("k/"), RangeEnd = Api.AfterPrefix("k/") });
+
+        Assert.Equal((Keys, Keys, Keys), (paged, all.Kvs.Count, (int)deleted.Deleted));
+        Assert.Equal(Keys, (await store.Channel.PrefixAsync("k/", revision)).Count);
+        Assert.InRange(TimeProvider.System.GetElapsedTime(start).TotalSeconds, 0, 30);
+    }
+
+    [Fact]
     public async Task LeaseExpiry_DeletesItsKeys_AtOneRevision_AndKeepAliveHoldsIt()
     {
         await using RunningStore store = await RunningStore.StartAsync(_scratch.File("s.db"));

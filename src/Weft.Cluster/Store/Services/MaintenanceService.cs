@@ -48,7 +48,7 @@ internal sealed class MaintenanceService(StoreContext store)
     /// <summary>NOSPACE stands for as long as there is no room, and goes by itself; there is nothing to disarm.</summary>
     private ValueTask<IMessage> Alarm(AlarmRequest request, GrpcCall call)
     {
-        AlarmResponse response = new() { Header = store.Header() };
+        AlarmResponse response = new(); // without a header, as etcd
         if (store.Loop.IsOutOfSpace && request.Action == AlarmRequest.Types.AlarmAction.Get && request.Alarm is AlarmType.None or AlarmType.Nospace)
         {
             response.Alarms.Add(new AlarmMember { MemberID = store.File.MemberId, Alarm = AlarmType.Nospace });

@@ -6,12 +6,14 @@ namespace Weft.Cluster.Store.Services;
 
 /// <summary>What every service of the store works with.</summary>
 /// <param name="Loop">The writer, and the newest state.</param>
+/// <param name="Events">Older changes, for watches that start early or are slow.</param>
 /// <param name="History">Older states.</param>
 /// <param name="File">For ids and snapshots; everything else on it belongs to the loop.</param>
 /// <param name="Settings">Names and addresses to tell clients.</param>
 /// <param name="Time">The clock.</param>
 /// <param name="Stop">Fires when the role stops: streams end.</param>
-internal sealed record StoreContext(WriteLoop Loop, HistoryPool History, StoreFile File, StoreSettings Settings, TimeProvider Time, CancellationToken Stop)
+internal sealed record StoreContext(
+    WriteLoop Loop, HistoryPool Events, IHistory History, StoreFile File, StoreSettings Settings, TimeProvider Time, CancellationToken Stop)
 {
     /// <summary>The version of etcd whose API this is; clients decide by it what they may use.</summary>
     public const string EtcdVersion = "3.5.16";

@@ -8,7 +8,23 @@ namespace Weft.Cluster.Store.Transport;
 /// <summary>What Kestrel calls for each request: one method of <see cref="GrpcRouter"/>, and its outcome as a gRPC status.</summary>
 internal sealed class GrpcApplication(GrpcRouter router, TimeProvider time, ILogger logger, CancellationToken stop) : IHttpApplication<IFeatureCollection>
 {
-    public IFeatureCollection CreateContext(IFeatureCollection contextFeatures) => contextFeatures;
+    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _calls = 1; // One for the role: it leaves by DrainAsync.
+
+    /// <summary>
+    /// Waits until the calls in progress have told their outcome: a server that closes its connections earlier makes an error of the client's out of it.
+    /// </summary>
+    public async Task DrainAsync(CancellationToken hurry)
+    {
+        Leave();
+        await _drained.Task.WaitAsync(hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    public IFeatureCollection CreateContext(IFeatureCollection contextFeatures)
+    {
+        Interlocked.Increment(ref _calls);
+        return contextFeatures;
+    }
 
     public async Task ProcessRequestAsync(IFeatureCollection context)
     {
@@ -26,8 +42,14 @@ internal sealed class GrpcApplication(GrpcRouter router, TimeProvider time, ILog
         }
     }
 
-    public void DisposeContext(IFeatureCollection context, Exception? exception)
+    public void DisposeContext(IFeatureCollection context, Exception? exception) => Leave();
+
+    private void Leave()
     {
+        if (Interlocked.Decrement(ref _calls) == 0)
+        {
+            _drained.TrySetResult();
+        }
     }
 
     private async Task<GrpcError?> RunAsync(GrpcCall call)

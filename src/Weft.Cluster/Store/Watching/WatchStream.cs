@@ -190,7 +190,7 @@ internal sealed class WatchStream(StoreContext store, GrpcCall call)
             long last = Math.Min(first + RevisionsPerHistoryRead - 1, state.Revision);
             through = first < state.CompactRevision
                 ? last
-                : store.History.Changes(new ChangesRequest(watcher.Range, first, last, watcher.WantsPrevious, state.CompactRevision, HistoryBytes), _looked);
+                : store.Events.Changes(new ChangesRequest(watcher.Range, first, last, watcher.WantsPrevious, state.CompactRevision, HistoryBytes), _looked);
 
             // Asked after reading: rows may have been given up meanwhile.
             if (first < store.State.CompactRevision)
