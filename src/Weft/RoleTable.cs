@@ -1,4 +1,7 @@
 using Weft.Cluster.Store;
+using Weft.Ctl.Ipam;
+using Weft.Ctl.Nodes;
+using Weft.Ctl.Resources;
 using Weft.Hosting;
 using Weft.Lab;
 using Weft.Node.Router;
@@ -16,6 +19,13 @@ internal static class RoleTable
 
     public static readonly IReadOnlyDictionary<string, Func<ICommand>> Commands = new Dictionary<string, Func<ICommand>>
     {
+        ["get"] = () => new GetCommand(),
+        ["create"] = WriteCommands.Create,
+        ["apply"] = WriteCommands.Apply,
+        ["replace"] = WriteCommands.Replace,
+        ["delete"] = () => new DeleteCommand(),
+        ["node"] = () => new NodeCommand(),
+        ["ipam"] = () => new IpamCommand(),
         ["config"] = () => new ConfigCommand(),
         ["lab"] = () => new LabCommand(),
     };

@@ -15,29 +15,29 @@ public sealed class ResourceKind
 {
     public const string ApiVersion = "projectcalico.org/v3";
 
-    public static readonly ResourceKind BGPConfiguration = new("BGPConfiguration", "bgpconfigurations", ResourceScope.Cluster, "bgpconfiguration", "bgpconfig");
-    public static readonly ResourceKind BGPFilter = new("BGPFilter", "bgpfilters", ResourceScope.Cluster, "bgpfilter");
-    public static readonly ResourceKind BGPPeer = new("BGPPeer", "bgppeers", ResourceScope.Cluster, "bgppeer");
-    public static readonly ResourceKind BlockAffinity = new("BlockAffinity", "blockaffinities", ResourceScope.Cluster, "blockaffinity");
-    public static readonly ResourceKind CalicoNodeStatus = new("CalicoNodeStatus", "caliconodestatuses", ResourceScope.Cluster, "caliconodestatus");
-    public static readonly ResourceKind ClusterInformation = new("ClusterInformation", "clusterinformations", ResourceScope.Cluster, "clusterinformation", "clusterinfo");
-    public static readonly ResourceKind FelixConfiguration = new("FelixConfiguration", "felixconfigurations", ResourceScope.Cluster, "felixconfiguration", "felixconfig");
-    public static readonly ResourceKind GlobalNetworkPolicy = new("GlobalNetworkPolicy", "globalnetworkpolicies", ResourceScope.Cluster, "globalnetworkpolicy", "gnp", "cgnp");
-    public static readonly ResourceKind GlobalNetworkSet = new("GlobalNetworkSet", "globalnetworksets", ResourceScope.Cluster, "globalnetworkset");
-    public static readonly ResourceKind HostEndpoint = new("HostEndpoint", "hostendpoints", ResourceScope.Cluster, "hostendpoint", "hep", "heps");
-    public static readonly ResourceKind IPAMConfiguration = new("IPAMConfiguration", "ipamconfigurations", ResourceScope.Cluster, "ipamconfiguration", "ipamconfig");
-    public static readonly ResourceKind IPPool = new("IPPool", "ippools", ResourceScope.Cluster, "ippool", "pool", "pools");
-    public static readonly ResourceKind IPReservation = new("IPReservation", "ipreservations", ResourceScope.Cluster, "ipreservation");
-    public static readonly ResourceKind KubeControllersConfiguration = new("KubeControllersConfiguration", "kubecontrollersconfigurations", ResourceScope.Cluster, "kubecontrollersconfiguration");
-    public static readonly ResourceKind NetworkPolicy = new("NetworkPolicy", "networkpolicies", ResourceScope.Namespaced, "networkpolicy", "np", "cnp", "policy", "policies");
-    public static readonly ResourceKind NetworkSet = new("NetworkSet", "networksets", ResourceScope.Namespaced, "networkset", "netset");
-    public static readonly ResourceKind Node = new("Node", "nodes", ResourceScope.Cluster, "node", "no");
-    public static readonly ResourceKind Profile = new("Profile", "profiles", ResourceScope.Cluster, "profile", "pro");
-    public static readonly ResourceKind StagedGlobalNetworkPolicy = new("StagedGlobalNetworkPolicy", "stagedglobalnetworkpolicies", ResourceScope.Cluster, "stagedglobalnetworkpolicy", "sgnp");
-    public static readonly ResourceKind StagedKubernetesNetworkPolicy = new("StagedKubernetesNetworkPolicy", "stagedkubernetesnetworkpolicies", ResourceScope.Namespaced, "stagedkubernetesnetworkpolicy", "sknp");
-    public static readonly ResourceKind StagedNetworkPolicy = new("StagedNetworkPolicy", "stagednetworkpolicies", ResourceScope.Namespaced, "stagednetworkpolicy", "snp", "scnp");
-    public static readonly ResourceKind Tier = new("Tier", "tiers", ResourceScope.Cluster, "tier");
-    public static readonly ResourceKind WorkloadEndpoint = new("WorkloadEndpoint", "workloadendpoints", ResourceScope.Namespaced, "workloadendpoint", "wep", "weps");
+    public static readonly ResourceKind BGPConfiguration = new("BGPConfiguration", "bgpconfigurations", ResourceScope.Cluster, "bgpconfig", "bgpconfigs");
+    public static readonly ResourceKind BGPFilter = new("BGPFilter", "bgpfilters", ResourceScope.Cluster, "bgpf", "bf", "bfs");
+    public static readonly ResourceKind BGPPeer = new("BGPPeer", "bgppeers", ResourceScope.Cluster, "bgpp", "bgpps", "bp", "bps");
+    public static readonly ResourceKind BlockAffinity = new("BlockAffinity", "blockaffinities", ResourceScope.Cluster);
+    public static readonly ResourceKind CalicoNodeStatus = new("CalicoNodeStatus", "caliconodestatuses", ResourceScope.Cluster, "nodestatus", "nodestatuses");
+    public static readonly ResourceKind ClusterInformation = new("ClusterInformation", "clusterinformations", ResourceScope.Cluster, "clusterinfo", "clusterinfos");
+    public static readonly ResourceKind FelixConfiguration = new("FelixConfiguration", "felixconfigurations", ResourceScope.Cluster, "felixconfig", "felixconfigs");
+    public static readonly ResourceKind GlobalNetworkPolicy = new("GlobalNetworkPolicy", "globalnetworkpolicies", ResourceScope.Cluster, "gnp", "gnps", "cgnp");
+    public static readonly ResourceKind GlobalNetworkSet = new("GlobalNetworkSet", "globalnetworksets", ResourceScope.Cluster, "gnetset", "gnetsets");
+    public static readonly ResourceKind HostEndpoint = new("HostEndpoint", "hostendpoints", ResourceScope.Cluster, "hep", "heps");
+    public static readonly ResourceKind IPAMConfiguration = new("IPAMConfiguration", "ipamconfigurations", ResourceScope.Cluster, "ipamconfig", "ipamconfigs");
+    public static readonly ResourceKind IPPool = new("IPPool", "ippools", ResourceScope.Cluster, "ipp", "ipps", "pool", "pools");
+    public static readonly ResourceKind IPReservation = new("IPReservation", "ipreservations", ResourceScope.Cluster, "reservation", "reservations");
+    public static readonly ResourceKind KubeControllersConfiguration = new("KubeControllersConfiguration", "kubecontrollersconfigurations", ResourceScope.Cluster, "kubecontrollersconfig", "kubecontrollersconfigs");
+    public static readonly ResourceKind NetworkPolicy = new("NetworkPolicy", "networkpolicies", ResourceScope.Namespaced, "policy", "policies", "np", "nps", "cnp", "pol", "pols");
+    public static readonly ResourceKind NetworkSet = new("NetworkSet", "networksets", ResourceScope.Namespaced, "netset", "netsets");
+    public static readonly ResourceKind Node = new("Node", "nodes", ResourceScope.Cluster, "no", "nos");
+    public static readonly ResourceKind Profile = new("Profile", "profiles", ResourceScope.Cluster, "pro", "pros");
+    public static readonly ResourceKind StagedGlobalNetworkPolicy = new("StagedGlobalNetworkPolicy", "stagedglobalnetworkpolicies", ResourceScope.Cluster, "sgnp", "sgnps");
+    public static readonly ResourceKind StagedKubernetesNetworkPolicy = new("StagedKubernetesNetworkPolicy", "stagedkubernetesnetworkpolicies", ResourceScope.Namespaced, "stagedkubernetespolicy", "stagedkubernetespolicies", "sknp", "skpol", "skpols");
+    public static readonly ResourceKind StagedNetworkPolicy = new("StagedNetworkPolicy", "stagednetworkpolicies", ResourceScope.Namespaced, "stagedpolicy", "stagedpolicies", "snp", "scnp", "spol", "spols");
+    public static readonly ResourceKind Tier = new("Tier", "tiers", ResourceScope.Cluster);
+    public static readonly ResourceKind WorkloadEndpoint = new("WorkloadEndpoint", "workloadendpoints", ResourceScope.Namespaced, "wep", "weps");
 
     private ResourceKind(string name, string plural, ResourceScope scope, params string[] aliases)
     {
