@@ -1,0 +1,333 @@
+using Microsoft.Extensions.Logging;
+using Weft.Dataplane.Drivers;
+using Weft.Dataplane.Managers;
+using Weft.Dataplane.Rules;
+using Weft.Hosting.Loops;
+using Weft.Linux.Namespaces;
+using Weft.Linux.Netlink;
+using Weft.Linux.Processes;
+using Weft.Policy.Output;
+using Weft.Primitives.Net;
+
+namespace Weft.Dataplane;
+
+/// <summary>What the loop is sent: an update of the graph, a change of a link, or neither (look whether something is due).</summary>
+internal readonly record struct DataplaneMessage(DataplaneUpdate? Update, LinkInfo? Link = null, ChangeKind Change = default);
+
+/// <summary>
+/// The one writer of this node's kernel state. Takes the updates of the calculation graph in order, hands each to every manager, and when it has heard
+/// "in sync" and is not throttled, writes what differs:
+/// <code>
+///   PolicyGraph --updates--+                     +-> per family:  sets, then tables raw, mangle, nat, filter --+
+///                          +-> managers --apply--+                                                            +-> set deletions -> progress
+///   NetlinkMonitor --links-+                     +-> settings of links, routes, neighbours --------------------+
+/// </code>
+/// Nothing is written before the first in-sync: what an earlier life left in the kernel stays in force until everything is known. What cannot be
+/// written stays dirty and is tried again; when rules or sets keep being refused, <see cref="RunAsync"/> throws and the process must end.
+/// </summary>
+public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListener, IDisposable
+{
+    // The graph waits while this many updates are queued.
+    private const int Capacity = 4096;
+    private const int Batch = 4096;
+
+    // A burst of rounds at once, then one per interval: a storm of updates costs at most ten writes a second.
+    private const int BurstRounds = 10;
+    private static readonly TimeSpan s_roundInterval = TimeSpan.FromMilliseconds(100);
+
+    private readonly Kernel _kernel;
+    private readonly Loop<DataplaneMessage> _loop;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Action<DataplaneReport>? _onRound;
+    private readonly RuleSettings _pinned;
+    private readonly IDataplaneManager[] _managers;
+    private readonly PolicyManager _policies;
+    private readonly SetsManager _sets;
+    private readonly EndpointManager _endpoints;
+    private readonly ITimer _timer;
+
+    private bool _inSync;
+    private bool _dirty;
+    private int _rounds;
+    private int _tokens = BurstRounds;
+    private long _lastToken;
+    private long _dueFrom;
+    private TimeSpan? _due;
+    private bool _linksLost; // Written by the monitor's task when the queue is full, read by the loop.
+
+    /// <param name="settings">What to program and how.</param>
+    /// <param name="progress">Told how far endpoints are.</param>
+    /// <param name="onRound">Told of every round, on the loop.</param>
+    /// <param name="space">Null for the namespace of the process.</param>
+    /// <param name="runner">Null for the real one.</param>
+    /// <exception cref="DataplaneException">iptables is not installed.</exception>
+    public DataplaneLoop(
+        DataplaneSettings settings, IEndpointProgress progress, ILoggerFactory logs, TimeProvider time, Action<DataplaneReport>? onRound = null, NetNamespace? space = null,
+        IProcessRunner? runner = null)
+    {
+        (_time, _logger, _onRound, _pinned) = (time, logs.CreateLogger<DataplaneLoop>(), onRound, settings.Rules);
+        _kernel = Kernel.Open(settings, runner ?? new ProcessRunner(space), space, logs, time);
+        _policies = new PolicyManager(_kernel.Families, settings.Rules);
+        _sets = new SetsManager(_kernel.Families);
+        _endpoints = new EndpointManager(_kernel.Families, _kernel.Links, _kernel.Sysctls, _kernel.SysctlFiles, settings.Rules, settings.RouteMetric, progress);
+
+        // The host's static chains first: those after it fill some of them.
+        _managers =
+        [
+            new HostManager(_kernel.Families, _kernel.Sysctls, settings.Rules),
+            _sets,
+            _policies,
+            new MasqueradeManager(_kernel.Families, settings.Rules),
+            new HostAddressManager(_kernel.Families),
+            _endpoints,
+        ];
+        _loop = new Loop<DataplaneMessage>(this, Capacity, Batch);
+        _lastToken = time.GetTimestamp();
+
+        // A full queue needs no reminder: the batch end looks at what is due anyway.
+        _timer = time.CreateTimer(_ => _loop.TryPost(default), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Rounds so far; read for metrics.</summary>
+    public long Rounds => Volatile.Read(ref _rounds);
+
+    /// <summary>When the loop last came round (a timestamp of the time provider); 0 before the first time.</summary>
+    public long LastBeat { get; private set; }
+
+    /// <summary>Waits while the queue is full.</summary>
+    public ValueTask PostAsync(DataplaneUpdate update, CancellationToken stop) => _loop.PostAsync(new DataplaneMessage(update), stop);
+
+    /// <summary>Makes the loop come round even when nothing changes.</summary>
+    public void Beat() => _loop.TryPost(default);
+
+    /// <summary>Runs until stopped; the kernel stays as it is then.</summary>
+    /// <exception cref="DataplaneException">The kernel keeps refusing rules or sets.</exception>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        Task loop = _loop.RunAsync(end.Token);
+        Task monitor = _kernel.Monitor.RunAsync(this, end.Token);
+        await Task.WhenAny(loop, monitor);
+        await end.CancelAsync();
+        await Task.WhenAll(loop, monitor);
+    }
+
+    public void Dispose()
+    {
+        _timer.Dispose();
+        _kernel.Dispose();
+    }
+
+    void ILoopBody<DataplaneMessage>.OnMessage(in DataplaneMessage message)
+    {
+        if (message.Link is { } link)
+        {
+            _kernel.Links.OnLink(link, message.Change);
+            _dirty = true;
+        }
+
+        switch (message.Update)
+        {
+            case null:
+                return;
+            case InSync:
+                Log.InSync(_logger);
+                _inSync = true;
+                break;
+            case ConfigUpdate config:
+                OnConfig(config);
+                break;
+            default:
+                foreach (IDataplaneManager manager in _managers)
+                {
+                    manager.OnUpdate(message.Update);
+                }
+
+                break;
+        }
+
+        _dirty = true;
+    }
+
+    async ValueTask ILoopBody<DataplaneMessage>.OnBatchEndAsync(CancellationToken stop)
+    {
+        LastBeat = _time.GetTimestamp();
+        TimeSpan? left = _due - _time.GetElapsedTime(_dueFrom);
+        if (!_inSync || !(_dirty || left <= TimeSpan.Zero || Volatile.Read(ref _linksLost)))
+        {
+            // A beat, or a timer that rang a little early.
+            ArmTimer(left);
+            return;
+        }
+
+        if (!TakeToken())
+        {
+            ArmTimer(s_roundInterval);
+            return;
+        }
+
+        _dirty = false;
+        await ApplyAsync();
+    }
+
+    void INetlinkListener.OnLink(LinkInfo link, ChangeKind change)
+    {
+        if (!_loop.TryPost(new DataplaneMessage(null, link, change)))
+        {
+            Volatile.Write(ref _linksLost, true);
+        }
+    }
+
+    void INetlinkListener.OnEventsLost()
+    {
+        Volatile.Write(ref _linksLost, true);
+        _loop.TryPost(default);
+    }
+
+    void INetlinkListener.OnAddress(AddressInfo address, ChangeKind change)
+    {
+        // Not asked for.
+    }
+
+    void INetlinkListener.OnRoute(in RouteInfo route, ChangeKind change)
+    {
+        // Not asked for.
+    }
+
+    private void OnConfig(ConfigUpdate config)
+    {
+        List<string> problems = [];
+        RuleSettings settings = FelixFields.Overlay(_pinned, config, problems);
+        foreach (string problem in problems)
+        {
+            Log.BadSetting(_logger, problem);
+        }
+
+        foreach (IDataplaneManager manager in _managers)
+        {
+            manager.OnSettings(settings);
+        }
+    }
+
+    private bool TakeToken()
+    {
+        long earned = _time.GetElapsedTime(_lastToken).Ticks / s_roundInterval.Ticks;
+        if (earned > 0)
+        {
+            _tokens = (int)Math.Min(BurstRounds, _tokens + earned);
+            _lastToken = _time.GetTimestamp();
+        }
+
+        if (_tokens == 0)
+        {
+            return false;
+        }
+
+        _tokens--;
+        return true;
+    }
+
+    private async Task ApplyAsync()
+    {
+        long started = _time.GetTimestamp();
+        ApplyStatus linkStatus = RefreshLinks();
+        foreach (IDataplaneManager manager in _managers)
+        {
+            manager.Apply();
+        }
+
+        // Families and the rest write to different parts of the kernel and share nothing but the facts on links, which nobody changes now. These threads
+        // wait for processes and the kernel; they are joined before the round ends, so there is still one writer.
+        Task<ApplyStatus>[] rules = [.. _kernel.Families.Select(family => Task.Run(family.ApplyRules))];
+        Task<ApplyStatus> rest = Task.Run(ApplyLinks);
+        ApplyStatus[] families = await Task.WhenAll(rules);
+        ApplyStatus rulesStatus = families.Aggregate(ApplyStatus.Done, static (all, one) => all.And(one));
+        ApplyStatus restStatus = await rest;
+        ApplyStatus status = linkStatus.And(rulesStatus).And(restStatus);
+        if (rulesStatus.IsDone)
+        {
+            foreach (FamilyDrivers family in _kernel.Families)
+            {
+                status = status.And(family.Sets.ApplyDeletions());
+            }
+        }
+
+        string? problem = !rulesStatus.IsDone ? "rules or sets could not be written" : !restStatus.IsDone || !linkStatus.IsDone ? "routes, neighbours or settings could not be written" : null;
+        Report(started, status, rulesStatus, problem);
+    }
+
+    private ApplyStatus RefreshLinks()
+    {
+        if (Volatile.Read(ref _linksLost))
+        {
+            Volatile.Write(ref _linksLost, false);
+            _kernel.Links.QueueResync();
+        }
+
+        ApplyStatus status = _kernel.Links.Apply();
+        foreach (string name in _kernel.Links.TakeChanges())
+        {
+            _kernel.Sysctls.OnLinkChanged(name);
+            foreach (FamilyDrivers family in _kernel.Families)
+            {
+                family.Routes.OnLinkChanged(name);
+                family.Neighbors.OnLinkChanged(name);
+            }
+        }
+
+        return status;
+    }
+
+    /// <summary>Settings first: the first packet along a new route already finds forwarding and proxy ARP.</summary>
+    private ApplyStatus ApplyLinks()
+    {
+        ApplyStatus status = _kernel.Sysctls.Apply();
+        foreach (FamilyDrivers family in _kernel.Families)
+        {
+            status = status.And(family.Routes.Apply()).And(family.Neighbors.Apply());
+        }
+
+        return status;
+    }
+
+    private void Report(long started, ApplyStatus status, ApplyStatus rulesStatus, string? problem)
+    {
+        TimeSpan duration = _time.GetElapsedTime(started);
+        int routes = _kernel.Families.Sum(f => f.Routes.Count);
+        if (rulesStatus.IsDone)
+        {
+            // An endpoint's routes are asked for one by one: the trouble of one does not hold up the others.
+            _endpoints.ReportProgress();
+        }
+        else
+        {
+            _endpoints.ReportFailure(problem!);
+        }
+
+        _onRound?.Invoke(new DataplaneReport(_time.GetUtcNow(), duration, problem, _endpoints.Count, _policies.Policies, _policies.Profiles, _sets.Count, routes));
+        if (problem is null && _rounds++ == 0)
+        {
+            Log.FirstRound(_logger, (long)duration.TotalMilliseconds, _endpoints.Count, _policies.Policies, _sets.Count, routes);
+        }
+        else if (problem is null)
+        {
+            Log.Round(_logger, (long)duration.TotalMilliseconds);
+        }
+        else
+        {
+            Log.RoundIncomplete(_logger, (long)(status.Next ?? s_roundInterval).TotalMilliseconds, problem);
+        }
+
+        (_dueFrom, _due) = (_time.GetTimestamp(), status.Next);
+        ArmTimer(status.Next);
+    }
+
+    private void ArmTimer(TimeSpan? after)
+    {
+        if (after is { } due)
+        {
+            _timer.Change(due > TimeSpan.Zero ? due : TimeSpan.FromMilliseconds(1), Timeout.InfiniteTimeSpan);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Rules;
+using Weft.Primitives.Net;
+
+namespace Weft.Dataplane;
+
+/// <summary>How the dataplane of a node is set up; fixed while it runs, except what FelixConfiguration overlays on <see cref="Rules"/>.</summary>
+public sealed record DataplaneSettings
+{
+    public RuleSettings Rules { get; init; } = new();
+
+    /// <summary>Families to program. IPv6 only where the kernel has it.</summary>
+    public IReadOnlyList<IpFamily> Families { get; init; } = [IpFamily.IPv4, IpFamily.IPv6];
+
+    public IpTablesBackend Backend { get; init; } = IpTablesBackend.Auto;
+
+    public ChainInsertMode InsertMode { get; init; } = ChainInsertMode.Insert;
+
+    /// <summary>RTPROT_* of the routes of workloads: what makes them ours after a restart.</summary>
+    public byte RouteProtocol { get; init; } = 80;
+
+    /// <summary>Metric of the routes of workloads (ipv4NormalRoutePriority).</summary>
+    public uint RouteMetric { get; init; } = 1024;
+
+    /// <summary>How often rules, and how often sets, routes and neighbours are read back although nothing changed; zero for never.</summary>
+    public TimeSpan RulesRefresh { get; init; } = TimeSpan.FromSeconds(180);
+
+    public TimeSpan StateRefresh { get; init; } = TimeSpan.FromSeconds(90);
+}

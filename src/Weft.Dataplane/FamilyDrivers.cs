@@ -1,0 +1,51 @@
+using Weft.Dataplane.Drivers;
+using Weft.Dataplane.Drivers.IpSets;
+using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Drivers.Neighbors;
+using Weft.Dataplane.Drivers.Routes;
+using Weft.Primitives.Net;
+
+namespace Weft.Dataplane;
+
+/// <summary>The drivers of one address family.</summary>
+internal sealed record FamilyDrivers(
+    IpFamily Family,
+    IpTablesFeatures Features,
+    RuleTable Raw,
+    RuleTable Mangle,
+    RuleTable Nat,
+    RuleTable Filter,
+    IpSetFamily Sets,
+    RouteTable Routes,
+    NeighborTable Neighbors)
+{
+    /// <summary>Sets first: a rule may name only a set that exists. Their deletion is the caller's, when all tables are written.</summary>
+    public ApplyStatus ApplyRules()
+    {
+        ApplyStatus status = Sets.ApplyUpdates();
+        if (!status.IsDone)
+        {
+            // Rules that name a set that is not there would be refused, and count as failures of the table.
+            return status;
+        }
+
+        // Filter last: when it says that an endpoint is open, everything else about it is in place.
+        foreach (RuleTable table in (ReadOnlySpan<RuleTable>)[Raw, Mangle, Nat, Filter])
+        {
+            status = status.And(table.Apply());
+        }
+
+        return status;
+    }
+
+    public void QueueResync()
+    {
+        Sets.QueueResync();
+        Routes.QueueResync();
+        Neighbors.QueueResync();
+        foreach (RuleTable table in (ReadOnlySpan<RuleTable>)[Raw, Mangle, Nat, Filter])
+        {
+            table.QueueResync();
+        }
+    }
+}

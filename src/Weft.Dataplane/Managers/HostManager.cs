@@ -1,0 +1,41 @@
+using Weft.Dataplane.Drivers.Sysctls;
+using Weft.Dataplane.Rules;
+using Weft.Policy.Output;
+using Weft.Primitives.Net;
+
+namespace Weft.Dataplane.Managers;
+
+/// <summary>What a node needs whatever runs on it: the static chains and the settings that make it forward.</summary>
+internal sealed class HostManager(IReadOnlyList<FamilyDrivers> families, SysctlTable sysctls, RuleSettings settings) : IDataplaneManager
+{
+    private RuleSettings _settings = settings;
+    private bool _dirty = true;
+
+    public void OnUpdate(DataplaneUpdate update)
+    {
+    }
+
+    public void OnSettings(RuleSettings settings) => (_settings, _dirty) = (settings, true);
+
+    public void Apply()
+    {
+        if (!_dirty)
+        {
+            return;
+        }
+
+        _dirty = false;
+        List<SysctlValue> values = [];
+        foreach (FamilyDrivers family in families)
+        {
+            StaticRenderer renderer = new(_settings, family.Family);
+            renderer.RenderRaw(family.Raw);
+            renderer.RenderMangle(family.Mangle);
+            renderer.RenderNat(family.Nat);
+            renderer.RenderFilter(family.Filter);
+            values.Add(family.Family == IpFamily.IPv4 ? new SysctlValue("net/ipv4/ip_forward", "1") : new SysctlValue("net/ipv6/conf/all/forwarding", "1"));
+        }
+
+        sysctls.Set(string.Empty, [.. values]);
+    }
+}

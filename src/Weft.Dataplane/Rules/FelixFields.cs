@@ -1,0 +1,97 @@
+using System.Text.Json;
+using Weft.Dataplane.Drivers.IpTables;
+using Weft.Policy.Output;
+using Weft.Primitives.Net;
+
+namespace Weft.Dataplane.Rules;
+
+/// <summary>The fields of FelixConfiguration that change how rules are rendered. The node's own object wins over the global one; a value that cannot be read is left out and told.</summary>
+internal static class FelixFields
+{
+    public static RuleSettings Overlay(RuleSettings settings, ConfigUpdate config, List<string> problems)
+    {
+        Reader read = new(config, problems);
+        return settings with
+        {
+            EndpointToHost = read.Choice("defaultEndpointToHostAction", settings.EndpointToHost),
+            Deny = read.Choice("iptablesFilterDenyAction", settings.Deny),
+            DropInvalid = !read.Flag("disableConntrackInvalidCheck", !settings.DropInvalid),
+            AllowVxlanFromWorkloads = read.Flag("allowVXLANPacketsFromWorkloads", settings.AllowVxlanFromWorkloads),
+            AllowIpipFromWorkloads = read.Flag("allowIPIPPacketsFromWorkloads", settings.AllowIpipFromWorkloads),
+            VxlanPort = read.Port("vxlanPort", settings.VxlanPort),
+            NatPortRange = read.PortRange("natPortRange", settings.NatPortRange),
+            NatExcludesHosts = read.Choice("natOutgoingExclusions", settings.NatExcludesHosts ? NatExclusions.IPPoolsAndHostIPs : NatExclusions.IPPoolsOnly)
+                == NatExclusions.IPPoolsAndHostIPs,
+            FailsafeInbound = read.Ports("failsafeInboundHostPorts", settings.FailsafeInbound),
+            FailsafeOutbound = read.Ports("failsafeOutboundHostPorts", settings.FailsafeOutbound),
+        };
+    }
+
+    private enum NatExclusions
+    {
+        IPPoolsOnly,
+        IPPoolsAndHostIPs,
+    }
+
+    private sealed class Reader(ConfigUpdate config, List<string> problems)
+    {
+        public TEnum Choice<TEnum>(string name, TEnum otherwise)
+            where TEnum : struct, Enum =>
+            Find(name) is not { } text ? otherwise : Enum.TryParse(text, ignoreCase: true, out TEnum value) && Enum.IsDefined(value) ? value : Bad(name, text, otherwise);
+
+        public bool Flag(string name, bool otherwise) =>
+            Find(name) is not { } text ? otherwise : bool.TryParse(text, out bool value) ? value : Bad(name, text, otherwise);
+
+        public ushort Port(string name, ushort otherwise) =>
+            Find(name) is not { } text ? otherwise : ushort.TryParse(text, out ushort value) && value > 0 ? value : Bad(name, text, otherwise);
+
+        /// <summary>"1024" or "1024:2048".</summary>
+        public string? PortRange(string name, string? otherwise)
+        {
+            if (Find(name) is not { } text)
+            {
+                return otherwise;
+            }
+
+            string[] parts = text.Split(':');
+            bool ok = parts.Length is 1 or 2 && parts.All(p => ushort.TryParse(p, out _)) && ushort.Parse(parts[0]) <= ushort.Parse(parts[^1]);
+            return ok ? text : Bad(name, text, otherwise);
+        }
+
+        /// <summary>[{"protocol":"tcp","port":22,"net":"10.0.0.0/8"}]</summary>
+        public IReadOnlyList<FailsafePort> Ports(string name, IReadOnlyList<FailsafePort> otherwise)
+        {
+            if (Find(name) is not { } text)
+            {
+                return otherwise;
+            }
+
+            try
+            {
+                using JsonDocument json = JsonDocument.Parse(text);
+                List<FailsafePort> ports = [];
+                foreach (JsonElement entry in json.RootElement.EnumerateArray())
+                {
+                    string protocol = entry.TryGetProperty("protocol", out JsonElement p) ? p.GetString() ?? "tcp" : "tcp";
+                    byte number = protocol.ToLowerInvariant() switch { "tcp" => 6, "udp" => 17, "sctp" => 132, _ => throw new FormatException(protocol) };
+                    IpPrefix net = entry.TryGetProperty("net", out JsonElement n) && n.GetString() is { Length: > 0 } cidr ? IpPrefix.Parse(cidr) : default;
+                    ports.Add(new FailsafePort(number, entry.GetProperty("port").GetUInt16(), net));
+                }
+
+                return ports;
+            }
+            catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or KeyNotFoundException)
+            {
+                return Bad(name, text, otherwise);
+            }
+        }
+
+        private string? Find(string name) => config.PerNode.GetValueOrDefault(name) ?? config.Global.GetValueOrDefault(name);
+
+        private T Bad<T>(string name, string text, T otherwise)
+        {
+            problems.Add($"{name}: \"{text}\" cannot be used");
+            return otherwise;
+        }
+    }
+}

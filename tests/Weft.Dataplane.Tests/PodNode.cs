@@ -1,0 +1,384 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
+using Weft.Linux.Namespaces;
+using Weft.Linux.Processes;
+using Weft.Policy.Output;
+using Weft.Primitives.Net;
+
+namespace Weft.Dataplane.Tests;
+
+/// <summary>
+/// A node with pods on the real kernel, wired as the CNI plugin wires them: a namespace per pod, host side cali*, gateway 169.254.1.1 by proxy ARP, for
+/// IPv6 the link-local address of the host side. The dataplane loop runs in the node's namespace.
+/// </summary>
+internal sealed class PodNode : IAsyncDisposable
+{
+    private static int _counter;
+
+    private readonly List<Pod> _pods = [];
+    private DataplaneLoop? _loop;
+    private CancellationTokenSource? _stop;
+    private Task? _running;
+
+    public PodNode()
+    {
+        Name = $"policy-{Environment.ProcessId}-{Interlocked.Increment(ref _counter)}";
+        Space = NamedNamespaces.Create(Name);
+        Tools = new ProcessRunner(Space);
+        Runner = new CountingRunner(Tools);
+        Sh("ip link set lo up");
+    }
+
+    public string Name { get; }
+
+    public NetNamespace Space { get; }
+
+    public ProcessRunner Tools { get; }
+
+    public CountingRunner Runner { get; }
+
+    public Progress Progress { get; } = new();
+
+    public ConcurrentQueue<DataplaneReport> Reports { get; } = [];
+
+    public Pod AddPod(int number)
+    {
+        Pod pod = new(this, number);
+        _pods.Add(pod);
+        return pod;
+    }
+
+    public void Start()
+    {
+        _stop = new CancellationTokenSource();
+        _loop = new DataplaneLoop(new DataplaneSettings(), Progress, NullLoggerFactory.Instance, TimeProvider.System, Reports.Enqueue, Space, Runner);
+        _running = _loop.RunAsync(_stop.Token);
+    }
+
+    public async Task StopAsync()
+    {
+        if (_loop is not null)
+        {
+            await _stop!.CancelAsync();
+            await _running!;
+            _loop.Dispose();
+            _stop.Dispose();
+            _loop = null;
+        }
+    }
+
+    public async Task SendAsync(params DataplaneUpdate[] updates)
+    {
+        foreach (DataplaneUpdate update in updates)
+        {
+            await _loop!.PostAsync(update, CancellationToken.None);
+        }
+    }
+
+    /// <summary>Sends, and waits until a round that came after has written everything.</summary>
+    public async Task ApplyAsync(params DataplaneUpdate[] updates)
+    {
+        await SendAsync(updates);
+        long before = _loop!.Rounds;
+        await SendAsync(new HostMetadataUpdate("marker", IpAddress.FromIPv4((uint)Random.Shared.Next()), null));
+        await Eventually(() => _loop.Rounds > before + 1 || (_loop.Rounds > before && Reports.LastOrDefault()?.Problem is null), "the round to end");
+        await Task.Delay(150);
+    }
+
+    public static async Task Eventually(Func<bool> condition, string what)
+    {
+        long started = Environment.TickCount64;
+        while (!condition())
+        {
+            Assert.True(Environment.TickCount64 - started < 15_000, $"waited 15 s for {what}");
+            await Task.Delay(20);
+        }
+    }
+
+    public string Sh(string command) => Run(Tools, command);
+
+    internal static string Run(ProcessRunner runner, string command)
+    {
+        string[] words = command.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        ProcessResult result = runner.Run(new ProcessRequest(words[0], words[1..]));
+        Assert.True(result.IsSuccess, $"{command}: {result}");
+        return result.OutputText;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        foreach (Pod pod in _pods)
+        {
+            pod.Dispose();
+        }
+
+        Space.Dispose();
+        NamedNamespaces.Delete(Name);
+    }
+}
+
+/// <summary>A pod: namespace, addresses, and an echo service on any port.</summary>
+internal sealed class Pod : IDisposable
+{
+    private readonly PodNode _node;
+    private readonly string _name;
+    private readonly List<Socket> _sockets = [];
+
+    public Pod(PodNode node, int number)
+    {
+        _node = node;
+        Number = number;
+        _name = $"{node.Name}-pod{number}";
+        Space = NamedNamespaces.Create(_name);
+        Interface = $"cali{number}aaaa{number}";
+        node.Sh($"ip link add {Interface} address ee:ee:ee:ee:ee:ee type veth peer name eth0 netns {_name}");
+        ProcessRunner inside = new(Space);
+        foreach (string command in (string[])[
+            "sysctl -qw net.ipv6.conf.eth0.accept_dad=0 net.ipv6.conf.default.accept_dad=0",
+            "ip link set lo up", "ip link set eth0 up", $"ip address add {IPv4}/32 dev eth0", $"ip -6 address add {IPv6}/128 dev eth0 nodad"])
+        {
+            PodNode.Run(inside, command);
+        }
+
+        node.Sh($"sysctl -qw net.ipv6.conf.{Interface}.accept_dad=0");
+        node.Sh($"ip link set {Interface} up");
+        foreach (string command in (string[])[
+            "ip route add 169.254.1.1 dev eth0 scope link", "ip route add default via 169.254.1.1 dev eth0", "ip -6 route add default via fe80::ecee:eeff:feee:eeee dev eth0"])
+        {
+            PodNode.Run(inside, command);
+        }
+
+        Mac = MacAddress.Parse(PodNode.Run(inside, "cat /sys/class/net/eth0/address").Trim() is { Length: 17 } own ? own : "00:00:00:00:00:00");
+    }
+
+    public int Number { get; }
+
+    public NetNamespace Space { get; }
+
+    public string Interface { get; }
+
+    public IpAddress IPv4 => IpAddress.Parse($"10.65.0.{Number}");
+
+    public IpAddress IPv6 => IpAddress.Parse($"fd65::{Number}");
+
+    public MacAddress Mac { get; }
+
+    public WorkloadEndpointId Id => new("k8s", $"default/pod{Number}", "eth0");
+
+    public WorkloadEndpointUpdate Endpoint(
+        TierPolicies[]? tiers = null, string[]? profiles = null, long revision = 1, string? problem = null, IpPrefix[]? spoof = null) => new(
+        Id, $"default/pod{Number}", Interface, null, [IPv4.ToPrefix(), IPv6.ToPrefix()], profiles ?? [], tiers ?? [], spoof ?? [], revision, problem);
+
+    /// <summary>Answers every connection and datagram on the port with what came, on both families.</summary>
+    public void Serve(int port)
+    {
+        Socket tcp = Space.Run(() =>
+        {
+            Socket socket = new(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { DualMode = true };
+            socket.Bind(new IPEndPoint(IPAddress.IPv6Any, port));
+            socket.Listen(16);
+            return socket;
+        });
+        Socket udp = Space.Run(() =>
+        {
+            Socket socket = new(AddressFamily.InterNetworkV6, SocketType.Dgram, ProtocolType.Udp) { DualMode = true };
+            socket.Bind(new IPEndPoint(IPAddress.IPv6Any, port));
+            return socket;
+        });
+        _sockets.AddRange([tcp, udp]);
+        _ = AcceptAsync(tcp);
+        _ = EchoDatagramsAsync(udp);
+    }
+
+    /// <summary>True when a TCP connection is made and an echo comes back.</summary>
+    public async Task<bool> TcpAsync(IpAddress to, int port, int patience = 700)
+    {
+        using Socket? socket = await ConnectAsync(to, port, patience);
+        return socket is not null && await EchoAsync(socket, patience);
+    }
+
+    public async Task<Socket?> ConnectAsync(IpAddress to, int port, int patience = 700)
+    {
+        Socket socket = Space.Run(() => new Socket(to.IsIPv4 ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp));
+        using CancellationTokenSource timeout = new(patience);
+        try
+        {
+            await socket.ConnectAsync(new IPEndPoint(to.ToIPAddress(), port), timeout.Token);
+            return socket;
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException)
+        {
+            socket.Dispose();
+            return null;
+        }
+    }
+
+    public static async Task<bool> EchoAsync(Socket socket, int patience = 700)
+    {
+        using CancellationTokenSource timeout = new(patience);
+        try
+        {
+            byte[] word = Encoding.ASCII.GetBytes(Guid.NewGuid().ToString());
+            await socket.SendAsync(word, SocketFlags.None, timeout.Token);
+            byte[] answer = new byte[word.Length];
+            int length = 0;
+            while (length < answer.Length)
+            {
+                int read = await socket.ReceiveAsync(answer.AsMemory(length), SocketFlags.None, timeout.Token);
+                if (read == 0)
+                {
+                    return false;
+                }
+
+                length += read;
+            }
+
+            return answer.AsSpan().SequenceEqual(word);
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException)
+        {
+            return false;
+        }
+    }
+
+    /// <param name="from">Source address other than the pod's own; null for its own.</param>
+    public async Task<bool> UdpAsync(IpAddress to, int port, int patience = 700, IpAddress? from = null)
+    {
+        using Socket socket = Space.Run(() =>
+        {
+            Socket made = new(to.IsIPv4 ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6, SocketType.Dgram, ProtocolType.Udp);
+            if (from is { } source)
+            {
+                made.Bind(new IPEndPoint(source.ToIPAddress(), 0));
+            }
+
+            return made;
+        });
+        using CancellationTokenSource timeout = new(patience);
+        try
+        {
+            await socket.ConnectAsync(new IPEndPoint(to.ToIPAddress(), port), timeout.Token);
+            byte[] answer = new byte[16];
+            await socket.SendAsync("hello"u8.ToArray(), SocketFlags.None, timeout.Token);
+            return await socket.ReceiveAsync(answer, SocketFlags.None, timeout.Token) == 5;
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException)
+        {
+            return false;
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (Socket socket in _sockets)
+        {
+            socket.Dispose();
+        }
+
+        Space.Dispose();
+        NamedNamespaces.Delete(_name);
+    }
+
+    private static async Task AcceptAsync(Socket listener)
+    {
+        try
+        {
+            while (true)
+            {
+                _ = EchoStreamAsync(await listener.AcceptAsync());
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // The pod is gone.
+        }
+    }
+
+    private static async Task EchoStreamAsync(Socket socket)
+    {
+        using (socket)
+        {
+            byte[] buffer = new byte[4096];
+            try
+            {
+                int length;
+                while ((length = await socket.ReceiveAsync(buffer)) > 0)
+                {
+                    await socket.SendAsync(buffer.AsMemory(0, length));
+                }
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                // The other side is gone.
+            }
+        }
+    }
+
+    private static async Task EchoDatagramsAsync(Socket socket)
+    {
+        byte[] buffer = new byte[4096];
+        try
+        {
+            while (true)
+            {
+                SocketReceiveFromResult received = await socket.ReceiveFromAsync(buffer, new IPEndPoint(IPAddress.IPv6Any, 0));
+                await socket.SendToAsync(buffer.AsMemory(0, received.ReceivedBytes), received.RemoteEndPoint);
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // The pod is gone.
+        }
+    }
+}
+
+/// <summary>Remembers what was reported.</summary>
+internal sealed class Progress : IEndpointProgress
+{
+    private readonly ConcurrentDictionary<WorkloadEndpointId, long> _programmed = [];
+    private readonly ConcurrentDictionary<WorkloadEndpointId, string> _failed = [];
+
+    public void Programmed(WorkloadEndpointId id, long revision)
+    {
+        _programmed[id] = revision;
+        _failed.TryRemove(id, out _);
+    }
+
+    public void Failed(WorkloadEndpointId id, string problem) => _failed[id] = problem;
+
+    public string? ProblemOf(Pod pod) => _failed.GetValueOrDefault(pod.Id);
+
+    public bool IsProgrammed(Pod pod, long revision = 1) => _programmed.GetValueOrDefault(pod.Id) >= revision;
+
+    public Task WaitAsync(Pod pod, long revision = 1) => PodNode.Eventually(() => IsProgrammed(pod, revision), $"{pod.Id} at revision {revision}; problem: {ProblemOf(pod)}");
+
+    public Task WaitForProblemAsync(Pod pod) => PodNode.Eventually(() => ProblemOf(pod) is not null, $"a problem of {pod.Id}");
+}
+
+/// <summary>Runs programs for real and counts those that write.</summary>
+internal sealed class CountingRunner(IProcessRunner inner) : IProcessRunner
+{
+    private int _writes;
+
+    public int Writes => Volatile.Read(ref _writes);
+
+    /// <summary>Programs whose name contains this fail without being run.</summary>
+    public string? Fail { get; set; }
+
+    public ProcessResult Run(ProcessRequest request, CancellationToken stop = default)
+    {
+        if (request.FileName.Contains("restore", StringComparison.Ordinal) && request.Arguments is not ["--version"]
+            || (request.FileName == "ipset" && request.Arguments[0] is "restore" or "destroy"))
+        {
+            Interlocked.Increment(ref _writes);
+        }
+
+        return Fail is { } pattern && request.ToString().Contains(pattern, StringComparison.Ordinal)
+            ? new ProcessResult(ProcessOutcome.Exited, 4, [], "refused by the test"u8.ToArray())
+            : inner.Run(request, stop);
+    }
+}

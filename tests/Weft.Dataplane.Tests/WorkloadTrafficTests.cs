@@ -1,0 +1,327 @@
+using System.Net.Sockets;
+using Weft.Dataplane.Drivers;
+using Weft.Policy.Output;
+using Weft.Primitives.Net;
+
+namespace Weft.Dataplane.Tests;
+
+/// <summary>Updates in, real connections between pods out.</summary>
+public sealed class WorkloadTrafficTests
+{
+    private static readonly DataplaneRule s_allow = new() { Action = RuleAction.Allow };
+    private static readonly ActiveProfileUpdate s_open = new("open", [s_allow], [s_allow]);
+    private static readonly PolicyId s_policy = new("NetworkPolicy", "default", "p");
+
+    [Fact]
+    public async Task Profile_Allows_TcpAndUdp_BothFamilies_AndWithoutItEverythingIsDropped()
+    {
+        await using PodNode node = new();
+        (Pod a, Pod b, Pod c) = (node.AddPod(1), node.AddPod(2), node.AddPod(3));
+        b.Serve(80);
+        c.Serve(80);
+        node.Start();
+
+        await node.SendAsync(s_open, a.Endpoint(profiles: ["open"]), b.Endpoint(profiles: ["open"]), c.Endpoint(), new InSync());
+        await node.Progress.WaitAsync(a);
+        await node.Progress.WaitAsync(b);
+        await node.Progress.WaitAsync(c);
+
+        Assert.True(await a.TcpAsync(b.IPv4, 80));
+        Assert.True(await a.UdpAsync(b.IPv4, 80));
+        Assert.True(await a.TcpAsync(b.IPv6, 80, 2000));
+        Assert.True(await a.UdpAsync(b.IPv6, 80));
+        bool[] closed = await Task.WhenAll(a.TcpAsync(c.IPv4, 80), a.UdpAsync(c.IPv4, 80), a.TcpAsync(c.IPv6, 80), c.TcpAsync(b.IPv4, 80), c.UdpAsync(b.IPv6, 80));
+        Assert.Equal([false, false, false, false, false], closed);
+    }
+
+    [Fact]
+    public async Task Policy_SelectsPortsSetsAndNets()
+    {
+        await using PodNode node = new();
+        (Pod server, Pod friend, Pod stranger) = (node.AddPod(1), node.AddPod(2), node.AddPod(3));
+        foreach (int port in (int[])[80, 81, 90, 100, 110])
+        {
+            server.Serve(port);
+        }
+
+        ActivePolicyUpdate policy = new(
+            s_policy, "default",
+            [
+                new DataplaneRule { Action = RuleAction.Deny, Protocol = 6, DstPorts = [new PortRange(110, 110)] },
+                new DataplaneRule { Action = RuleAction.Allow, Protocol = 6, DstPorts = [new PortRange(80, 81)], SrcIpSetIds = ["s:friends"] },
+                new DataplaneRule { Action = RuleAction.Allow, Protocol = 6, DstPorts = [new PortRange(90, 90)], SrcNets = [friend.IPv4.ToPrefix(), IpPrefix.Parse("192.168.0.0/16"), friend.IPv6.ToPrefix()] },
+                new DataplaneRule { Action = RuleAction.Allow, Protocol = 6, DstNamedPortIpSetIds = ["n:service"] },
+                new DataplaneRule { Action = RuleAction.Allow, Protocol = 6, DstPorts = [new PortRange(110, 110)] },
+            ],
+            [], "all()", PolicyTraits.None);
+        node.Start();
+
+        await node.SendAsync(
+            new IpSetUpdate("s:friends", IpSetType.Net, new HashSet<IpSetMember> { new(friend.IPv4.ToPrefix()), new(friend.IPv6.ToPrefix()) }),
+            new IpSetUpdate("n:service", IpSetType.IpAndPort, new HashSet<IpSetMember> { new(server.IPv4.ToPrefix(), 6, 100), new(server.IPv6.ToPrefix(), 6, 100) }),
+            policy, s_open, server.Endpoint([new TierPolicies("default", false, [s_policy], [])], ["open"]), friend.Endpoint(profiles: ["open"]),
+            stranger.Endpoint(profiles: ["open"]), new InSync());
+        await Task.WhenAll(node.Progress.WaitAsync(server), node.Progress.WaitAsync(friend), node.Progress.WaitAsync(stranger));
+
+        foreach (IpAddress address in (IpAddress[])[server.IPv4, server.IPv6])
+        {
+            Assert.True(await friend.TcpAsync(address, 80, 2000), $"{address} set and range");
+            Assert.True(await friend.TcpAsync(address, 81));
+            Assert.True(await friend.TcpAsync(address, 90), $"{address} net");
+            Assert.True(await stranger.TcpAsync(address, 100), $"{address} named port");
+            bool[] closed = await Task.WhenAll(
+                stranger.TcpAsync(address, 80), stranger.TcpAsync(address, 90), friend.TcpAsync(address, 110), friend.UdpAsync(address, 80), stranger.UdpAsync(address, 100));
+            Assert.Equal([false, false, false, false, false], closed);
+        }
+
+        // A member that joins the set is let in; the rule tables are not written for that.
+        await node.SendAsync(new IpSetDeltaUpdate("s:friends", [new IpSetMember(stranger.IPv4.ToPrefix())], [new IpSetMember(friend.IPv4.ToPrefix())]));
+        await PodNode.Eventually(() => stranger.TcpAsync(server.IPv4, 80).GetAwaiter().GetResult(), "the new member to be let in");
+        Assert.False(await friend.TcpAsync(server.IPv4, 80));
+    }
+
+    [Fact]
+    public async Task Egress_AndTiers_PassToTheNextTier()
+    {
+        await using PodNode node = new();
+        (Pod a, Pod b) = (node.AddPod(1), node.AddPod(2));
+        b.Serve(80);
+        b.Serve(81);
+        PolicyId first = new("GlobalNetworkPolicy", "", "first"), second = new("GlobalNetworkPolicy", "", "second");
+        node.Start();
+
+        await node.SendAsync(
+            s_open,
+            new ActivePolicyUpdate(first, "t1", [], [new DataplaneRule { Action = RuleAction.Pass, Protocol = 6 }], "all()", PolicyTraits.None),
+            new ActivePolicyUpdate(second, "t2", [], [new DataplaneRule { Action = RuleAction.Allow, Protocol = 6, DstPorts = [new PortRange(80, 80)] }], "all()", PolicyTraits.None),
+            a.Endpoint([new TierPolicies("t1", false, [], [first]), new TierPolicies("t2", false, [], [second])], ["open"]), b.Endpoint(profiles: ["open"]), new InSync());
+        await Task.WhenAll(node.Progress.WaitAsync(a), node.Progress.WaitAsync(b));
+
+        Assert.True(await a.TcpAsync(b.IPv4, 80));
+        bool[] closed = await Task.WhenAll(a.TcpAsync(b.IPv4, 81), a.UdpAsync(b.IPv4, 80));
+        Assert.Equal([false, false], closed);
+    }
+
+    [Fact]
+    public async Task UnknownEndpoint_IsDropped_UntilItIsKnown_AndAfterItIsRemoved()
+    {
+        await using PodNode node = new();
+        (Pod a, Pod b) = (node.AddPod(1), node.AddPod(2));
+        a.Serve(80);
+        node.Sh($"ip route add {b.IPv4} dev {b.Interface}");
+        node.Start();
+        await node.SendAsync(s_open, a.Endpoint(profiles: ["open"]), new InSync());
+        await node.Progress.WaitAsync(a);
+        node.Sh($"sysctl -qw net.ipv4.conf.{b.Interface}.proxy_arp=1 net.ipv4.conf.{b.Interface}.forwarding=1");
+
+        bool before = await b.TcpAsync(a.IPv4, 80);
+        await node.SendAsync(b.Endpoint(profiles: ["open"]));
+        await node.Progress.WaitAsync(b);
+        bool while_ = await b.TcpAsync(a.IPv4, 80);
+        await node.SendAsync(new WorkloadEndpointRemove(b.Id));
+        await PodNode.Eventually(() => !node.Sh("ip route").Contains(b.IPv4.ToString(), StringComparison.Ordinal), "its route to go");
+        node.Sh($"ip route add {b.IPv4} dev {b.Interface}");
+        bool after = await b.TcpAsync(a.IPv4, 80);
+
+        Assert.Equal([false, true, false], new[] { before, while_, after });
+        Assert.DoesNotContain(b.Interface, node.Sh("iptables-save"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ForgedSource_IsDropped_UnlessTheEndpointMaySpoof()
+    {
+        await using PodNode node = new();
+        (Pod a, Pod b) = (node.AddPod(1), node.AddPod(2));
+        b.Serve(80);
+        IpAddress forged = IpAddress.Parse("10.99.0.1");
+        PodNode.Run(new Weft.Linux.Processes.ProcessRunner(a.Space), $"ip address add {forged}/32 dev lo");
+        node.Start();
+        await node.SendAsync(s_open, a.Endpoint(profiles: ["open"]), b.Endpoint(profiles: ["open"]), new InSync());
+        await Task.WhenAll(node.Progress.WaitAsync(a), node.Progress.WaitAsync(b));
+
+        // The answer needs a way back, which the dataplane gives nobody: so look at what arrives.
+        await a.UdpAsync(b.IPv4, 80, 200, forged);
+        string dropped = node.Sh("iptables-save -c -t raw");
+        await node.SendAsync(a.Endpoint(profiles: ["open"], revision: 2, spoof: [IpPrefix.Parse("10.99.0.0/24")]));
+        await node.Progress.WaitAsync(a, 2);
+        await a.UdpAsync(b.IPv4, 80, 200, forged);
+        string skipped = node.Sh("iptables-save -c -t raw");
+
+        Assert.Matches(@"\[[1-9]\d*:\d+\] -A cali-PREROUTING .*rpfilter.*DROP", dropped);
+        Assert.Matches(@"\[[1-9]\d*:\d+\] -A cali-rpf-skip -s 10.99.0.0/24 .*ACCEPT", skipped);
+    }
+
+    [Fact]
+    public async Task InvalidEndpoint_IsClosed_EstablishedFlowsToo_AndReported()
+    {
+        await using PodNode node = new();
+        (Pod a, Pod b) = (node.AddPod(1), node.AddPod(2));
+        b.Serve(80);
+        node.Start();
+        await node.SendAsync(s_open, a.Endpoint(profiles: ["open"]), b.Endpoint(profiles: ["open"]), new InSync());
+        await Task.WhenAll(node.Progress.WaitAsync(a), node.Progress.WaitAsync(b));
+        using Socket? flow = await a.ConnectAsync(b.IPv4, 80);
+        Assert.NotNull(flow);
+
+        await node.SendAsync(b.Endpoint(revision: 2, problem: "spec.ingress[0].action: nonsense"));
+        await node.Progress.WaitForProblemAsync(b);
+
+        Assert.False(await Pod.EchoAsync(flow));
+        Assert.False(await a.TcpAsync(b.IPv4, 80));
+        Assert.Contains("nonsense", node.Progress.ProblemOf(b), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task NothingIsWritten_BeforeInSync()
+    {
+        await using PodNode node = new();
+        Pod a = node.AddPod(1);
+        node.Start();
+
+        await node.SendAsync(s_open, a.Endpoint(profiles: ["open"]));
+        await Task.Delay(300);
+
+        Assert.Equal(0, node.Runner.Writes);
+        Assert.DoesNotContain("cali", node.Sh("iptables-save"), StringComparison.Ordinal);
+        Assert.DoesNotContain(a.IPv4.ToString(), node.Sh("ip route"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Restart_RewritesNothing_AndFlowsGoOn()
+    {
+        await using PodNode node = new();
+        (Pod a, Pod b) = (node.AddPod(1), node.AddPod(2));
+        b.Serve(80);
+        DataplaneUpdate[] state =
+        [
+            new IpSetUpdate("s:x", IpSetType.Net, new HashSet<IpSetMember> { new(a.IPv4.ToPrefix()), new(a.IPv6.ToPrefix()) }),
+            new ActivePolicyUpdate(
+                s_policy, "default", [new DataplaneRule { Action = RuleAction.Allow, Protocol = 6, SrcIpSetIds = ["s:x"], SrcNets = [IpPrefix.Parse("10.0.0.0/8"), IpPrefix.Parse("fd00::/8")] }], [],
+                "all()", PolicyTraits.None),
+            s_open, a.Endpoint(profiles: ["open"]), b.Endpoint([new TierPolicies("default", false, [s_policy], [])], ["open"]),
+            new HostMetadataUpdate("n", IpAddress.Parse("172.16.0.1"), null),
+            new IpamPoolUpdate(IpPrefix.Parse("10.65.0.0/16"), true, EncapMode.Never, EncapMode.Never, ["Workload"]), new InSync(),
+        ];
+        node.Start();
+        await node.SendAsync(state);
+        await Task.WhenAll(node.Progress.WaitAsync(a), node.Progress.WaitAsync(b));
+        using Socket? flow = await a.ConnectAsync(b.IPv4, 80);
+        Assert.True(await Pod.EchoAsync(flow!));
+        string before = Kernel(node);
+        string counters = node.Sh("iptables-save -c -t filter");
+        int writes = node.Runner.Writes;
+
+        await node.StopAsync();
+        bool between = await Pod.EchoAsync(flow!);
+        int rounds = node.Reports.Count;
+        node.Start();
+        await node.SendAsync(state);
+        await PodNode.Eventually(() => node.Reports.Count > rounds, "the first round");
+
+        Assert.True(between);
+        Assert.Equal(writes, node.Runner.Writes);
+        Assert.Equal(before, Kernel(node));
+        Assert.True(Counted(node.Sh("iptables-save -c -t filter")) >= Counted(counters), "counters were reset");
+        Assert.True(await Pod.EchoAsync(flow!));
+    }
+
+    [Fact]
+    public async Task RoutesNeighboursAndSettings_AreThere_WhenProgrammedIsSaid_AlsoForAnInterfaceThatComesLate()
+    {
+        await using PodNode node = new();
+        Pod a = node.AddPod(1);
+        node.Sh($"ip link set {a.Interface} down");
+        node.Start();
+        MacAddress mac = MacAddress.Parse("02:00:00:00:00:01");
+        await node.SendAsync(s_open, a.Endpoint(profiles: ["open"]) with { Mac = mac }, new InSync());
+        await node.Progress.WaitForProblemAsync(a);
+        Assert.Contains("does not exist or is down", node.Progress.ProblemOf(a), StringComparison.Ordinal);
+
+        node.Sh($"ip link set {a.Interface} up");
+        await node.Progress.WaitAsync(a);
+
+        Assert.Contains($"{a.IPv4} dev {a.Interface} proto 80 scope link metric 1024", node.Sh("ip -4 route"), StringComparison.Ordinal);
+        Assert.Contains($"{a.IPv6} dev {a.Interface} proto 80 metric 1024", node.Sh("ip -6 route"), StringComparison.Ordinal);
+        Assert.Matches($@"{a.IPv4} dev {a.Interface} lladdr {mac} .*PERMANENT", node.Sh("ip neigh"));
+        Assert.Equal("1", node.Sh($"cat /proc/sys/net/ipv4/conf/{a.Interface}/proxy_arp").Trim());
+        Assert.Equal("0", node.Sh($"cat /proc/sys/net/ipv6/conf/{a.Interface}/accept_ra").Trim());
+        Assert.Equal("1", node.Sh("cat /proc/sys/net/ipv4/ip_forward").Trim());
+    }
+
+    [Fact]
+    public async Task TwoEndpointsWithOneInterface_TheSmallerIdHasIt_TheOtherInherits()
+    {
+        await using PodNode node = new();
+        Pod a = node.AddPod(1);
+        node.Start();
+        WorkloadEndpointUpdate other = a.Endpoint() with { Id = new WorkloadEndpointId("k8s", "default/aaa", "eth0"), Networks = [IpPrefix.Parse("10.65.0.77/32")] };
+
+        await node.SendAsync(a.Endpoint(), other, new InSync());
+        await node.Progress.WaitForProblemAsync(a);
+        string shadowed = node.Sh("ip route");
+        await node.SendAsync(new WorkloadEndpointRemove(other.Id));
+        await node.Progress.WaitAsync(a);
+
+        Assert.Contains("10.65.0.77", shadowed, StringComparison.Ordinal);
+        Assert.DoesNotContain($"{a.IPv4} ", shadowed, StringComparison.Ordinal);
+        Assert.DoesNotContain("10.65.0.77", node.Sh("ip route"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task TrafficOutOfThePools_IsMasqueraded_WithinThemNot()
+    {
+        await using PodNode node = new();
+        (Pod a, Pod b) = (node.AddPod(1), node.AddPod(2));
+        node.Start();
+        await node.SendAsync(
+            s_open, a.Endpoint(profiles: ["open"]), b.Endpoint(profiles: ["open"]),
+            new IpamPoolUpdate(IpPrefix.Parse("10.65.0.0/16"), true, EncapMode.Never, EncapMode.Never, ["Workload"]), new InSync());
+        await Task.WhenAll(node.Progress.WaitAsync(a), node.Progress.WaitAsync(b));
+
+        Assert.Contains("--match-set cali40masq-ipam-pools src -m set ! --match-set cali40network-ip-pools dst -j MASQUERADE", node.Sh("iptables-save -t nat"), StringComparison.Ordinal);
+        Assert.DoesNotContain("MASQUERADE", node.Sh("ip6tables-save -t nat"), StringComparison.Ordinal);
+
+        await node.SendAsync(new IpamPoolRemove(IpPrefix.Parse("10.65.0.0/16")));
+        await PodNode.Eventually(() => !node.Sh("iptables-save -t nat").Contains("MASQUERADE", StringComparison.Ordinal), "the rule to go");
+    }
+
+    [Fact]
+    public async Task RulesThatKeepBeingRefused_EndTheLoop()
+    {
+        await using PodNode node = new();
+        DataplaneLoop loop = new(
+            new DataplaneSettings(), node.Progress, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance, TimeProvider.System, null, node.Space, node.Runner);
+        node.Runner.Fail = "-restore --noflush";
+        using CancellationTokenSource stop = new(TimeSpan.FromSeconds(20));
+        Task running = loop.RunAsync(stop.Token);
+
+        await loop.PostAsync(new InSync(), stop.Token);
+
+        await Assert.ThrowsAsync<DataplaneException>(() => running);
+        loop.Dispose();
+    }
+
+    [Fact]
+    public async Task Settings_ChangeTheRules()
+    {
+        await using PodNode node = new();
+        Pod a = node.AddPod(1);
+        node.Start();
+        await node.SendAsync(s_open, a.Endpoint(profiles: ["open"]), new InSync());
+        await node.Progress.WaitAsync(a);
+
+        await node.SendAsync(new ConfigUpdate(
+            new Dictionary<string, string> { ["defaultEndpointToHostAction"] = "Accept", ["vxlanPort"] = "nonsense" },
+            new Dictionary<string, string> { ["disableConntrackInvalidCheck"] = "true" }));
+
+        await PodNode.Eventually(() => !node.Sh("iptables-save -t filter").Contains("INVALID", StringComparison.Ordinal), "the rules to change");
+        Assert.Matches("-A cali-wl-to-host .*Configured DefaultEndpointToHostAction.* -j ACCEPT", node.Sh("iptables-save -t filter"));
+    }
+
+    private static string Kernel(PodNode node) =>
+        string.Join('\n', node.Sh("iptables-save").Split('\n').Concat(node.Sh("ip6tables-save").Split('\n')).Where(l => !l.StartsWith('#') && !l.StartsWith(':')))
+        + node.Sh("ip route") + node.Sh("ip -6 route") + string.Join('\n', node.Sh("ipset save").Split('\n').Order(StringComparer.Ordinal));
+
+    /// <summary>Packets counted by all rules together.</summary>
+    private static long Counted(string saved) => saved.Split('\n').Where(l => l.StartsWith('[')).Sum(l => long.Parse(l[1..l.IndexOf(':')]));
+}
