@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
+using Weft.Dataplane.Drivers.IpTables;
 using Weft.Linux.Namespaces;
 using Weft.Linux.Processes;
 using Weft.Policy.Output;
@@ -23,13 +24,23 @@ internal sealed class PodNode : IAsyncDisposable
     private CancellationTokenSource? _stop;
     private Task? _running;
 
-    public PodNode()
+    private readonly IpTablesBackend _backend;
+
+    public PodNode(IpTablesBackend backend = IpTablesBackend.Nft)
     {
+        _backend = backend;
         Name = $"policy-{Environment.ProcessId}-{Interlocked.Increment(ref _counter)}";
         Space = NamedNamespaces.Create(Name);
         Tools = new ProcessRunner(Space);
         Runner = new CountingRunner(Tools);
         Sh("ip link set lo up");
+
+        // The kernel answers ARP for the pods' gateway only where it has a route to it by another link.
+        Sh("ip link add up0 type veth peer name up1");
+        Sh("ip address add 172.16.0.1/24 dev up0");
+        Sh("ip link set up1 up");
+        Sh("ip link set up0 up");
+        Sh("ip route add default via 172.16.0.254");
     }
 
     public string Name { get; }
@@ -54,7 +65,7 @@ internal sealed class PodNode : IAsyncDisposable
     public void Start()
     {
         _stop = new CancellationTokenSource();
-        _loop = new DataplaneLoop(new DataplaneSettings(), Progress, NullLoggerFactory.Instance, TimeProvider.System, Reports.Enqueue, Space, Runner);
+        _loop = new DataplaneLoop(new DataplaneSettings { Backend = _backend }, Progress, NullLoggerFactory.Instance, TimeProvider.System, Reports.Enqueue, Space, Runner);
         _running = _loop.RunAsync(_stop.Token);
     }
 
@@ -78,16 +89,6 @@ internal sealed class PodNode : IAsyncDisposable
         }
     }
 
-    /// <summary>Sends, and waits until a round that came after has written everything.</summary>
-    public async Task ApplyAsync(params DataplaneUpdate[] updates)
-    {
-        await SendAsync(updates);
-        long before = _loop!.Rounds;
-        await SendAsync(new HostMetadataUpdate("marker", IpAddress.FromIPv4((uint)Random.Shared.Next()), null));
-        await Eventually(() => _loop.Rounds > before + 1 || (_loop.Rounds > before && Reports.LastOrDefault()?.Problem is null), "the round to end");
-        await Task.Delay(150);
-    }
-
     public static async Task Eventually(Func<bool> condition, string what)
     {
         long started = Environment.TickCount64;
@@ -99,6 +100,12 @@ internal sealed class PodNode : IAsyncDisposable
     }
 
     public string Sh(string command) => Run(Tools, command);
+
+    /// <summary>What the node's rules are, by the programs of its backend.</summary>
+    public string Rules(string options = "", string family = "iptables") => Sh($"{family}-{(_backend == IpTablesBackend.Nft ? "nft" : "legacy")}-save {options}");
+
+    /// <summary>The kernel's state with counters, for messages.</summary>
+    public string Dump() => Rules("-c") + Sh("ip route") + Sh("ip neigh") + Sh("ip -s link") + Sh("ip -6 route");
 
     internal static string Run(ProcessRunner runner, string command)
     {

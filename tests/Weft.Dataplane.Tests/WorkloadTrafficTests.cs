@@ -1,7 +1,9 @@
 using System.Net.Sockets;
 using Weft.Dataplane.Drivers;
+using Weft.Dataplane.Drivers.IpTables;
 using Weft.Policy.Output;
 using Weft.Primitives.Net;
+using RuleAction = Weft.Policy.Output.RuleAction;
 
 namespace Weft.Dataplane.Tests;
 
@@ -26,9 +28,9 @@ public sealed class WorkloadTrafficTests
         await node.Progress.WaitAsync(b);
         await node.Progress.WaitAsync(c);
 
-        Assert.True(await a.TcpAsync(b.IPv4, 80));
+        Assert.True(await a.TcpAsync(b.IPv4, 80), node.Dump());
         Assert.True(await a.UdpAsync(b.IPv4, 80));
-        Assert.True(await a.TcpAsync(b.IPv6, 80, 2000));
+        Assert.True(await a.TcpAsync(b.IPv6, 80, 2000), node.Dump());
         Assert.True(await a.UdpAsync(b.IPv6, 80));
         bool[] closed = await Task.WhenAll(a.TcpAsync(c.IPv4, 80), a.UdpAsync(c.IPv4, 80), a.TcpAsync(c.IPv6, 80), c.TcpAsync(b.IPv4, 80), c.UdpAsync(b.IPv6, 80));
         Assert.Equal([false, false, false, false, false], closed);
@@ -124,7 +126,7 @@ public sealed class WorkloadTrafficTests
         bool after = await b.TcpAsync(a.IPv4, 80);
 
         Assert.Equal([false, true, false], new[] { before, while_, after });
-        Assert.DoesNotContain(b.Interface, node.Sh("iptables-save"), StringComparison.Ordinal);
+        Assert.DoesNotContain(b.Interface, node.Rules(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -141,11 +143,11 @@ public sealed class WorkloadTrafficTests
 
         // The answer needs a way back, which the dataplane gives nobody: so look at what arrives.
         await a.UdpAsync(b.IPv4, 80, 200, forged);
-        string dropped = node.Sh("iptables-save -c -t raw");
+        string dropped = node.Rules("-c -t raw");
         await node.SendAsync(a.Endpoint(profiles: ["open"], revision: 2, spoof: [IpPrefix.Parse("10.99.0.0/24")]));
         await node.Progress.WaitAsync(a, 2);
         await a.UdpAsync(b.IPv4, 80, 200, forged);
-        string skipped = node.Sh("iptables-save -c -t raw");
+        string skipped = node.Rules("-c -t raw");
 
         Assert.Matches(@"\[[1-9]\d*:\d+\] -A cali-PREROUTING .*rpfilter.*DROP", dropped);
         Assert.Matches(@"\[[1-9]\d*:\d+\] -A cali-rpf-skip -s 10.99.0.0/24 .*ACCEPT", skipped);
@@ -182,14 +184,16 @@ public sealed class WorkloadTrafficTests
         await Task.Delay(300);
 
         Assert.Equal(0, node.Runner.Writes);
-        Assert.DoesNotContain("cali", node.Sh("iptables-save"), StringComparison.Ordinal);
+        Assert.DoesNotContain("cali", node.Rules(), StringComparison.Ordinal);
         Assert.DoesNotContain(a.IPv4.ToString(), node.Sh("ip route"), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task Restart_RewritesNothing_AndFlowsGoOn()
+    [Theory]
+    [InlineData(IpTablesBackend.Nft)]
+    [InlineData(IpTablesBackend.Legacy)]
+    public async Task Restart_RewritesNothing_AndFlowsGoOn(IpTablesBackend backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         (Pod a, Pod b) = (node.AddPod(1), node.AddPod(2));
         b.Serve(80);
         DataplaneUpdate[] state =
@@ -208,7 +212,7 @@ public sealed class WorkloadTrafficTests
         using Socket? flow = await a.ConnectAsync(b.IPv4, 80);
         Assert.True(await Pod.EchoAsync(flow!));
         string before = Kernel(node);
-        string counters = node.Sh("iptables-save -c -t filter");
+        string counters = node.Rules("-c -t filter");
         int writes = node.Runner.Writes;
 
         await node.StopAsync();
@@ -221,7 +225,7 @@ public sealed class WorkloadTrafficTests
         Assert.True(between);
         Assert.Equal(writes, node.Runner.Writes);
         Assert.Equal(before, Kernel(node));
-        Assert.True(Counted(node.Sh("iptables-save -c -t filter")) >= Counted(counters), "counters were reset");
+        Assert.True(Counted(node.Rules("-c -t filter")) >= Counted(counters), "counters were reset");
         Assert.True(await Pod.EchoAsync(flow!));
     }
 
@@ -278,11 +282,11 @@ public sealed class WorkloadTrafficTests
             new IpamPoolUpdate(IpPrefix.Parse("10.65.0.0/16"), true, EncapMode.Never, EncapMode.Never, ["Workload"]), new InSync());
         await Task.WhenAll(node.Progress.WaitAsync(a), node.Progress.WaitAsync(b));
 
-        Assert.Contains("--match-set cali40masq-ipam-pools src -m set ! --match-set cali40network-ip-pools dst -j MASQUERADE", node.Sh("iptables-save -t nat"), StringComparison.Ordinal);
-        Assert.DoesNotContain("MASQUERADE", node.Sh("ip6tables-save -t nat"), StringComparison.Ordinal);
+        Assert.Contains("--match-set cali40masq-ipam-pools src -m set ! --match-set cali40network-ip-pools dst -j MASQUERADE", node.Rules("-t nat"), StringComparison.Ordinal);
+        Assert.DoesNotContain("MASQUERADE", node.Rules("-t nat", "ip6tables"), StringComparison.Ordinal);
 
         await node.SendAsync(new IpamPoolRemove(IpPrefix.Parse("10.65.0.0/16")));
-        await PodNode.Eventually(() => !node.Sh("iptables-save -t nat").Contains("MASQUERADE", StringComparison.Ordinal), "the rule to go");
+        await PodNode.Eventually(() => !node.Rules("-t nat").Contains("MASQUERADE", StringComparison.Ordinal), "the rule to go");
     }
 
     [Fact]
@@ -314,12 +318,12 @@ public sealed class WorkloadTrafficTests
             new Dictionary<string, string> { ["defaultEndpointToHostAction"] = "Accept", ["vxlanPort"] = "nonsense" },
             new Dictionary<string, string> { ["disableConntrackInvalidCheck"] = "true" }));
 
-        await PodNode.Eventually(() => !node.Sh("iptables-save -t filter").Contains("INVALID", StringComparison.Ordinal), "the rules to change");
-        Assert.Matches("-A cali-wl-to-host .*Configured DefaultEndpointToHostAction.* -j ACCEPT", node.Sh("iptables-save -t filter"));
+        await PodNode.Eventually(() => !node.Rules("-t filter").Contains("INVALID", StringComparison.Ordinal), "the rules to change");
+        Assert.Matches("-A cali-wl-to-host .*Configured DefaultEndpointToHostAction.* -j ACCEPT", node.Rules("-t filter"));
     }
 
     private static string Kernel(PodNode node) =>
-        string.Join('\n', node.Sh("iptables-save").Split('\n').Concat(node.Sh("ip6tables-save").Split('\n')).Where(l => !l.StartsWith('#') && !l.StartsWith(':')))
+        string.Join('\n', node.Rules().Split('\n').Concat(node.Rules("", "ip6tables").Split('\n')).Where(l => !l.StartsWith('#') && !l.StartsWith(':')))
         + node.Sh("ip route") + node.Sh("ip -6 route") + string.Join('\n', node.Sh("ipset save").Split('\n').Order(StringComparer.Ordinal));
 
     /// <summary>Packets counted by all rules together.</summary>
