@@ -190,7 +190,6 @@ internal sealed class RouterControl(Func<RouterStatus> status, FibFeeder fib, Ti
         PathStanding.RouterId => "higher router id",
         PathStanding.ClusterListLength => "longer cluster list",
         PathStanding.PeerAddress => "higher peer address",
-        PathStanding.Stale => "stale: its neighbour restarts",
         PathStanding.Best => "equally good",
         _ => "not compared yet",
     };
