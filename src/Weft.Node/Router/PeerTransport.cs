@@ -9,7 +9,7 @@ namespace Weft.Node.Router;
 internal sealed class PeerTransport(Func<HostView> host, TimeProvider time) : IPeerTransport
 {
     /// <summary>The kernel would try for two minutes; a neighbour on the same rack answers in milliseconds or not at all.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(4);
 
     public async ValueTask<IPeerConnection> ConnectAsync(PeerSettings peer, CancellationToken stop)
     {
@@ -17,7 +17,8 @@ internal sealed class PeerTransport(Func<HostView> host, TimeProvider time) : IP
         HostView view = host();
         int scope = PeerSocket.Scope(peer, view);
         Socket socket = new(peer.Address.IsIPv6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        using CancellationTokenSource patience = new(Patience, time);
+        TimeSpan limit = Patience(peer);
+        using CancellationTokenSource patience = new(limit, time);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(stop, patience.Token);
         TcpMd5Counters before = options.Password is null ? default : TcpMd5Counters.Read();
         try
@@ -40,11 +41,11 @@ internal sealed class PeerTransport(Func<HostView> host, TimeProvider time) : IP
         }
         catch (SocketException e)
         {
-            throw new IOException($"connect to {Describe(peer)}: {Explain(e, options, before)}", e);
+            throw new IOException($"connect to {Describe(peer)}: {Explain(e, options, before, limit)}", e);
         }
         catch (OperationCanceledException) when (patience.IsCancellationRequested && !stop.IsCancellationRequested)
         {
-            throw new IOException($"connect to {Describe(peer)}: {NoAnswer(options, before)}");
+            throw new IOException($"connect to {Describe(peer)}: {NoAnswer(options, before, limit)}");
         }
         finally
         {
@@ -52,25 +53,30 @@ internal sealed class PeerTransport(Func<HostView> host, TimeProvider time) : IP
         }
     }
 
+    /// <summary>
+    /// Shorter than the ConnectRetryTimer, which is jittered down to three quarters: when that one ends the attempt (RFC 4271 8.2.2, Connect), nobody learns why.
+    /// </summary>
+    private static TimeSpan Patience(PeerSettings peer) => peer.ConnectRetryTime * 0.7 is var own && own < s_patience ? own : s_patience;
+
     private static string Describe(PeerSettings peer) =>
         $"{new ListenEndpoint(peer.Address, peer.Port)}{(peer.LocalAddress.Family == IpFamily.None ? string.Empty : $" from {peer.LocalAddress}")}";
 
-    private static string Explain(SocketException e, PeerTransportOptions options, TcpMd5Counters before) => e.SocketErrorCode switch
+    private static string Explain(SocketException e, PeerTransportOptions options, TcpMd5Counters before, TimeSpan limit) => e.SocketErrorCode switch
     {
-        SocketError.TimedOut => NoAnswer(options, before),
+        SocketError.TimedOut => NoAnswer(options, before, limit),
         SocketError.ConnectionRefused => "connection refused: nobody accepts BGP there",
         SocketError.AddressNotAvailable => "the source address is not on this host",
         _ => $"{e.Message} ({e.NativeErrorCode})",
     };
 
     /// <summary>A wrong key never shows as anything but silence: the kernel of either side drops the segments. Its counters say which side.</summary>
-    private static string NoAnswer(PeerTransportOptions options, TcpMd5Counters before)
+    private static string NoAnswer(PeerTransportOptions options, TcpMd5Counters before, TimeSpan limit)
     {
         if (options.Password is null)
         {
             return TcpMd5Counters.Read() is { Unexpected: > 0 } total
-                ? $"no answer within {Patience.TotalSeconds} s; this host has dropped {total.Unexpected} segments with a password where none is set: check the password on both sides"
-                : $"no answer within {Patience.TotalSeconds} s; does the neighbour expect a password?";
+                ? $"no answer within {limit.TotalSeconds:0.#} s; this host has dropped {total.Unexpected} segments with a password where none is set: check the password on both sides"
+                : $"no answer within {limit.TotalSeconds:0.#} s; does the neighbour expect a password?";
         }
 
         string counters = TcpMd5Counters.Read().Since(before);

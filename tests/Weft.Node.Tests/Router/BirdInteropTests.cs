@@ -234,7 +234,7 @@ public sealed class BirdInteropTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task StrangersAndGarbage_AreRefused_AndDisturbNobody()
+    public async Task Strangers_AreRefused_AndDisturbNobody()
     {
         StartBird(BirdSettings());
         RouterProcess weft = StartWeft(Settings());
@@ -244,8 +244,6 @@ public sealed class BirdInteropTests : IAsyncDisposable
         for (int i = 0; i < 3; i++)
         {
             await SendAsync("172.16.9.77", "GET / HTTP/1.1\r\n\r\n"u8.ToArray());
-            await SendAsync("172.16.9.2", [.. Enumerable.Repeat((byte)0xFF, 16), 0, 19, 99]);
-            await SendAsync("172.16.9.2", [.. Enumerable.Repeat((byte)0, 64)]);
         }
 
         JsonObject summary = await Poll.UntilAsync(() => weft.AskAsync("summary"), s => (int?)s["refusedConnections"] >= 3, s => s.ToJsonString());
@@ -253,6 +251,27 @@ public sealed class BirdInteropTests : IAsyncDisposable
         JsonObject neighbor = (await weft.UntilEstablished("bird"))!;
         Assert.Equal(1, (int)neighbor["established"]!);
         await Learnt(s_learnt);
+    }
+
+    [Fact]
+    public async Task GarbageFromTheNeighboursAddress_MayEndTheSession_ButTakesNoRoute()
+    {
+        StartBird(BirdSettings());
+        RouterProcess weft = StartWeft(Settings());
+        await weft.UntilEstablished("bird");
+        await Learnt(s_learnt);
+        using SpaceMonitor monitor = new(_left);
+
+        // RFC 4724 5: with graceful restart a new connection of the neighbour says that it has restarted, so the old session goes; its routes stay.
+        for (int i = 0; i < 3; i++)
+        {
+            await SendAsync("172.16.9.2", [.. Enumerable.Repeat((byte)0xFF, 16), 0, 19, 99]);
+            await SendAsync("172.16.9.2", [.. Enumerable.Repeat((byte)0, 64)]);
+        }
+
+        await weft.UntilEstablished("bird");
+        await Learnt(s_learnt);
+        Assert.Empty(monitor.Deleted());
     }
 
     /// <summary>Connects to weft from an address of the other side, sends, and waits for the end.</summary>
