@@ -1,9 +1,9 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Weft.Datastore.Etcd;
-using Weft.Datastore.Tests.Servers;
 using Weft.Model.Ipam;
 using Weft.Model.Keys;
 using Weft.Model.Resources;
+using Weft.Testing.Datastore;
 using static Weft.Datastore.Tests.Values;
 
 namespace Weft.Datastore.Tests.Etcd;
@@ -54,7 +54,7 @@ public sealed class EtcdDatastoreTests
     public async Task List_ReadsPagesAndRanges_AtOneRevision(ServerKind kind)
     {
         await using TestServer server = await TestServer.StartAsync(kind);
-        await using EtcdDatastore store = server.Connect(pageSize: 3);
+        await using EtcdDatastore store = EtcdDatastore.Connect(server.Settings, NullLoggerFactory.Instance, TimeProvider.System, pageSize: 3);
         for (int i = 0; i < 10; i++)
         {
             await store.ApplyAsync(Key(i), Set(i), null, Stop);

@@ -1,6 +1,6 @@
 using Weft.Datastore.Etcd;
-using Weft.Datastore.Tests.Servers;
 using Weft.Model.Keys;
+using Weft.Testing.Datastore;
 using static Weft.Datastore.Tests.Values;
 
 namespace Weft.Datastore.Tests.Etcd;

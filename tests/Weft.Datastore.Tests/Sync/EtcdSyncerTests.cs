@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Weft.Datastore.Etcd;
 using Weft.Datastore.Sync;
-using Weft.Datastore.Tests.Servers;
 using Weft.Model.Keys;
+using Weft.Testing.Datastore;
 using static Weft.Datastore.Tests.Values;
 
 namespace Weft.Datastore.Tests.Sync;

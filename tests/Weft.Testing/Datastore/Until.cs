@@ -1,16 +1,20 @@
 using System.Diagnostics;
 
-namespace Weft.Datastore.Tests.Servers;
+namespace Weft.Testing.Datastore;
 
 /// <summary>Waits for something that real processes will bring about, with a deadline.</summary>
-internal static class Until
+public static class Until
 {
     public static async Task TrueAsync(Func<Task<bool>> condition, string what, int seconds = 60)
     {
         Stopwatch watch = Stopwatch.StartNew();
         while (!await condition())
         {
-            Assert.True(watch.Elapsed < TimeSpan.FromSeconds(seconds), $"not within {seconds} s: {what}");
+            if (watch.Elapsed > TimeSpan.FromSeconds(seconds))
+            {
+                throw new TimeoutException($"not within {seconds} s: {what}");
+            }
+
             await Task.Delay(20);
         }
     }

@@ -1,9 +1,9 @@
 using System.Diagnostics;
 
-namespace Weft.Datastore.Tests.Servers;
+namespace Weft.Testing.Datastore;
 
 /// <summary>An authority, a server certificate for 127.0.0.1 and a client certificate, made by the openssl command.</summary>
-internal sealed class TestCertificates : IDisposable
+public sealed class TestCertificates : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("weft-tls-");
 
@@ -49,6 +49,9 @@ internal sealed class TestCertificates : IDisposable
         using Process process = Process.Start(new ProcessStartInfo("openssl", arguments) { RedirectStandardError = true, WorkingDirectory = _folder.FullName })!;
         string error = await process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
-        Assert.True(process.ExitCode == 0, $"openssl {string.Join(' ', arguments)}: {error}");
+        if (process.ExitCode != 0)
+        {
+            throw new InvalidOperationException($"openssl {string.Join(' ', arguments)}: {error}");
+        }
     }
 }

@@ -3,12 +3,13 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
+using Weft.Datastore;
 using Weft.Datastore.Etcd;
 
-namespace Weft.Datastore.Tests.Servers;
+namespace Weft.Testing.Datastore;
 
 /// <summary>A real server on ephemeral loopback ports with a data folder of its own; it can be killed, stopped, started again and emptied.</summary>
-internal sealed class TestServer : IAsyncDisposable
+public sealed class TestServer : IAsyncDisposable
 {
     private readonly ServerKind _kind;
     private readonly TestCertificates? _certificates;
@@ -30,6 +31,8 @@ internal sealed class TestServer : IAsyncDisposable
         RequestTimeout = TimeSpan.FromSeconds(5),
     };
 
+    private string Data => Path.Combine(_folder.FullName, "data");
+
     public static async Task<TestServer> StartAsync(ServerKind kind, TestCertificates? certificates = null)
     {
         TestServer server = new(kind, certificates);
@@ -37,10 +40,11 @@ internal sealed class TestServer : IAsyncDisposable
         return server;
     }
 
-    public EtcdDatastore Connect(int pageSize = 500) => EtcdDatastore.Connect(Settings, NullLoggerFactory.Instance, TimeProvider.System, pageSize);
+    public EtcdDatastore Connect() => EtcdDatastore.Connect(Settings, NullLoggerFactory.Instance, TimeProvider.System);
 
     public async Task StartAgainAsync()
     {
+        Directory.CreateDirectory(Data, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         _process = Process.Start(Command())!;
         _process.BeginErrorReadLine();
         _process.BeginOutputReadLine();
@@ -76,8 +80,7 @@ internal sealed class TestServer : IAsyncDisposable
     public async Task<string> ControlAsync(params string[] arguments)
     {
         (int code, string output) = await TryControlAsync(arguments);
-        Assert.True(code == 0, $"etcdctl {string.Join(' ', arguments)}: {output}");
-        return output;
+        return code == 0 ? output : throw new InvalidOperationException($"etcdctl {string.Join(' ', arguments)}: {output}");
     }
 
     public Task CompactAsync(Revision revision) => ControlAsync("compact", revision.ToString());
@@ -101,11 +104,17 @@ internal sealed class TestServer : IAsyncDisposable
 
     private ProcessStartInfo Command()
     {
-        string data = Path.Combine(_folder.FullName, "data");
+        (string program, List<string> arguments) = _kind == ServerKind.Etcd ? ("etcd", EtcdArguments()) : (WeftExecutable.Path, StoreArguments());
+        ProcessStartInfo start = new(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
+        return start;
+    }
+
+    private List<string> EtcdArguments()
+    {
         string peer = $"http://127.0.0.1:{_peerPort}";
         List<string> arguments =
         [
-            "--name", "t", "--data-dir", data, "--listen-client-urls", Endpoint.OriginalString, "--advertise-client-urls", Endpoint.OriginalString,
+            "--name", "t", "--data-dir", Data, "--listen-client-urls", Endpoint.OriginalString, "--advertise-client-urls", Endpoint.OriginalString,
             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", $"t={peer}", "--log-level", "error",
         ];
         if (_certificates is { } files)
@@ -113,9 +122,18 @@ internal sealed class TestServer : IAsyncDisposable
             arguments.AddRange(["--cert-file", files.ServerCertFile, "--key-file", files.ServerKeyFile, "--trusted-ca-file", files.CaFile, "--client-cert-auth"]);
         }
 
-        ProcessStartInfo start = new("etcd", arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
-        start.Environment["ETCD_UNSUPPORTED_ARCH"] = "arm64";
-        return start;
+        return arguments;
+    }
+
+    private List<string> StoreArguments()
+    {
+        List<string> arguments = ["store", "--set", $"store.listen=127.0.0.1:{_port}", "--set", $"store.data={Path.Combine(Data, "store.db")}"];
+        if (_certificates is { } files)
+        {
+            arguments.AddRange(["--set", $"store.cert-file={files.ServerCertFile}", "--set", $"store.key-file={files.ServerKeyFile}", "--set", $"store.client-ca-file={files.CaFile}"]);
+        }
+
+        return arguments;
     }
 
     private async Task<bool> RefusesStrangersAsync() =>
