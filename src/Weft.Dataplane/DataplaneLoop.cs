@@ -294,7 +294,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     private void Report(long started, ApplyStatus status, ApplyStatus rulesStatus, string? problem)
     {
         TimeSpan duration = _time.GetElapsedTime(started);
-        int routes = _kernel.Families.Sum(f => f.Routes.Count);
+        int routes = _endpoints.RouteCount;
         if (rulesStatus.IsDone)
         {
             // An endpoint's routes are asked for one by one: the trouble of one does not hold up the others.

@@ -35,12 +35,6 @@ internal sealed class PodNode : IAsyncDisposable
         Runner = new CountingRunner(Tools);
         Sh("ip link set lo up");
 
-        // The kernel answers ARP for the pods' gateway only where it has a route to it by another link.
-        Sh("ip link add up0 type veth peer name up1");
-        Sh("ip address add 172.16.0.1/24 dev up0");
-        Sh("ip link set up1 up");
-        Sh("ip link set up0 up");
-        Sh("ip route add default via 172.16.0.254");
     }
 
     public string Name { get; }

@@ -20,6 +20,11 @@ internal sealed class EndpointManager(
 {
     private const string HostReversePathFilter = "net/ipv4/conf/default/rp_filter";
 
+    // The kernel answers a pod's ARP request for its gateway only if it has a route to that address by some other link. Most hosts have a default route;
+    // a host that knows only what BGP taught it may not.
+    private static readonly IpPrefix s_gateway = IpPrefix.Parse("169.254.1.1/32");
+    private static readonly LinkId s_gatewayLink = new("lo");
+
     private readonly Dictionary<WorkloadEndpointId, Entry> _endpoints = [];
     private readonly Dictionary<string, SortedSet<WorkloadEndpointId>> _claims = new(StringComparer.Ordinal);
     private readonly HashSet<string> _dirty = new(StringComparer.Ordinal);
@@ -30,9 +35,13 @@ internal sealed class EndpointManager(
     private EndpointRenderer _endpointRenderer = new(settings);
     private DispatchRenderer _dispatchRenderer = new(settings);
     private bool _dispatchDirty = true;
+    private bool _gatewayRouted;
     private HashSet<string> _dispatchChains = new(StringComparer.Ordinal);
 
     public int Count => _endpoints.Count;
+
+    /// <summary>Routes of workloads, both families.</summary>
+    public int RouteCount => families.Sum(f => f.Routes.Count) - (_gatewayRouted ? 1 : 0);
 
     public void OnUpdate(DataplaneUpdate update)
     {
@@ -70,6 +79,7 @@ internal sealed class EndpointManager(
         }
 
         _dirty.Clear();
+        RouteGateway();
         if (_dispatchDirty)
         {
             _dispatchDirty = false;
@@ -223,6 +233,16 @@ internal sealed class EndpointManager(
         }
 
         return files.TryRead(HostReversePathFilter, out string text) == Errno.None && int.TryParse(text, out int value) ? value : 1;
+    }
+
+    private void RouteGateway()
+    {
+        bool wanted = _endpoints.Count > 0;
+        if (wanted != _gatewayRouted && families.FirstOrDefault(f => f.Family == IpFamily.IPv4) is { } family)
+        {
+            _gatewayRouted = wanted;
+            family.Routes.SetRoutes(RouteOwner.LocalWorkload, s_gatewayLink, wanted ? [(new RouteKey(s_gateway, routeMetric), RouteTarget.OnLink())] : []);
+        }
     }
 
     private void RenderDispatch()
