@@ -69,6 +69,13 @@ public static class ModelJson
             return false;
         }
 
+        // Nobody who walks a list of rules or peers should have to ask whether one of them is there.
+        if (key is ResourceKey && HasNullElement(json))
+        {
+            (value, problem) = (null, "a list holds null");
+            return false;
+        }
+
         if (value is Resource resource)
         {
             problem = FromStored((ResourceKey)key, resource);
@@ -125,6 +132,34 @@ public static class ModelJson
         }
 
         return value is not null;
+    }
+
+    private static bool HasNullElement(ReadOnlySpan<byte> json)
+    {
+        if (json.IndexOf("null"u8) < 0)
+        {
+            return false;
+        }
+
+        // One bit per level: set inside a list. The serializer has read these bytes, so they are no deeper than its limit of 64.
+        ulong lists = 0;
+        Utf8JsonReader reader = new(json);
+        while (reader.Read())
+        {
+            switch (reader.TokenType)
+            {
+                case JsonTokenType.StartArray:
+                    lists |= 1UL << reader.CurrentDepth;
+                    break;
+                case JsonTokenType.StartObject:
+                    lists &= ~(1UL << reader.CurrentDepth);
+                    break;
+                case JsonTokenType.Null when reader.CurrentDepth > 0 && (lists >> (reader.CurrentDepth - 1) & 1) != 0:
+                    return true;
+            }
+        }
+
+        return false;
     }
 
     private static string Describe(JsonException e)

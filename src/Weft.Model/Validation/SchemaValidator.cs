@@ -130,6 +130,11 @@ internal sealed class SchemaValidator
         HashSet<string> seen = new(StringComparer.Ordinal);
         for (int i = 0; i < items.Count; i++)
         {
+            if (items[i] is null)
+            {
+                _problems.Add($"{path}[{i}]", $"is empty; expected {Form(schema.Element!)}");
+            }
+
             Check(schema.Element!, items[i], $"{path}[{i}]");
             if (schema.IsSet && items[i] is JsonValue scalar && !seen.Add(Show(scalar)))
             {

@@ -28,9 +28,13 @@ public sealed class YamlReader
     {
         if (text.Length > MaxLength)
         {
-            YamlDocument refused = new(0, 1);
-            refused.Problems.Add(new Problem(string.Empty, null, $"the input has {text.Length} characters; expected at most {MaxLength}") { Line = 1 });
-            return [refused];
+            return [Refused(1, $"the input has {text.Length} characters; expected at most {MaxLength}")];
+        }
+
+        // The scanner takes NUL for the end and would drop the rest in silence.
+        if (text.IndexOf('\0') is >= 0 and int nul)
+        {
+            return [Refused(text.AsSpan(0, nul).Count('\n') + 1, "not valid YAML: the input holds a NUL character")];
         }
 
         YamlReader reader = new(text);
@@ -38,9 +42,13 @@ public sealed class YamlReader
         {
             reader.ReadStream();
         }
-        catch (YamlException e)
+        catch (Exception e) when (e is YamlException or InvalidOperationException or ArgumentException or FormatException or OverflowException)
         {
-            reader.Report(string.Empty, e.Start.Line, $"not valid YAML: {Lower(e.InnerException?.Message ?? e.Message)}");
+            // YamlDotNet 18 throws others than its own for some malformed input.
+            (long line, string reason) = e is YamlException known
+                ? (known.Start.Line, Lower(known.InnerException?.Message ?? known.Message))
+                : (reader._parser.Current?.End.Line ?? 1, "the structure cannot be read here");
+            reader.Report(string.Empty, line, $"not valid YAML: {reason}");
             if (!reader._documents.Contains(reader._current))
             {
                 reader._documents.Add(reader._current);
@@ -50,6 +58,13 @@ public sealed class YamlReader
         }
 
         return reader._documents;
+    }
+
+    private static YamlDocument Refused(int line, string problem)
+    {
+        YamlDocument refused = new(0, 1);
+        refused.Problems.Add(new Problem(string.Empty, null, problem) { Line = line });
+        return refused;
     }
 
     private void ReadStream()

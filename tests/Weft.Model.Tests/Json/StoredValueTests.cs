@@ -178,6 +178,15 @@ public sealed class StoredValueTests
         Assert.Equal(problem, Problem(new ResourceKey(ResourceKind.GlobalNetworkPolicy, "p"), json));
     }
 
+    [Theory]
+    [InlineData("""{"spec":{"ingress":[null]}}""", false)]
+    [InlineData("""{"spec":{"ingress":[{"source":{"nets":["10.0.0.0/8",null]}}]}}""", false)]
+    [InlineData("""{"spec":{"ingress":null,"selector":"null"},"x":[[],{"a":null}]}""", true)]
+    public void NullInAList_MakesTheValueUnreadable(string json, bool isReadable)
+    {
+        Assert.Equal(isReadable ? null : "a list holds null", Problem(new ResourceKey(ResourceKind.GlobalNetworkPolicy, "p"), json));
+    }
+
     [Fact]
     public void NullMembers_OfGoObjects_AreTakenAsAbsent()
     {
