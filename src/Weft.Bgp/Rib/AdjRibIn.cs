@@ -221,7 +221,9 @@ internal sealed class AdjRibIn
     {
         PathTable paths = _tables.Paths;
         uint end = Math.Min(paths.End, sweep.Cursor + (uint)rows);
-        for (uint row = sweep.Cursor; row < end; row++)
+
+        // Row 0 is nobody's.
+        for (uint row = Math.Max(1, sweep.Cursor); row < end; row++)
         {
             var path = (PathId)row;
             if (sweep.Kind == SweepKind.NextHops)

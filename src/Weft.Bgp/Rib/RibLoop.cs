@@ -220,6 +220,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         }
 
         FinishSweeps(id);
+        LeaveGroup(peer);
         peer.Session = session;
         peer.IsInternal = session.IsInternal;
         peer.RouterId = RibPeer.Number(session.RemoteRouterId);

@@ -1,0 +1,240 @@
+using System.Buffers.Binary;
+using Microsoft.Extensions.Logging.Abstractions;
+using Weft.Bgp.Export;
+using Weft.Bgp.Rib;
+using Weft.Bgp.Session;
+using Weft.Bgp.Wire;
+using Weft.Primitives.Net;
+
+namespace Weft.Bgp.Tests.Support;
+
+/// <summary>A RIB driven by hand on the test's thread: messages in, decoded messages out. No loop, no clock but the test's.</summary>
+internal sealed class RibHarness
+{
+    private readonly UpdateBatchPool _batches = new();
+    private readonly Dictionary<string, TestPeer> _peers = [];
+    private readonly SpeakerOptions _options;
+
+    public RibHarness(IpFamily family = IpFamily.IPv4, int maximumPaths = 1, INextHopResolver? resolver = null, uint localAs = 65001)
+    {
+        _options = new SpeakerOptions { LocalAs = localAs, RouterId = IpAddress.Parse("10.0.0.1"), MaximumPaths = maximumPaths };
+        Rib = new RibLoop(family, _options, resolver ?? AllNextHopsReachable.Instance, _batches, new EncodedBlockPool(), Time, NullLogger.Instance);
+        Rib.Subscribe(Forwarding);
+    }
+
+    public ManualTime Time { get; } = new();
+
+    public RibLoop Rib { get; }
+
+    public ForwardingTable Forwarding { get; } = new();
+
+    public TestPeer this[string name] => _peers[name];
+
+    /// <summary>Configures a peer and brings its session up.</summary>
+    public TestPeer Up(string name, string address, uint remoteAs, Func<PeerSettings, PeerSettings>? with = null, Func<NegotiatedSession, NegotiatedSession>? session = null)
+    {
+        if (!_peers.TryGetValue(name, out TestPeer? peer))
+        {
+            var settings = new PeerSettings { Name = name, Address = IpAddress.Parse(address), RemoteAs = remoteAs, Families = AddressFamilies.Both };
+            settings = with?.Invoke(settings) ?? settings;
+            peer = new TestPeer((PeerId)(_peers.Count + 1), settings);
+            _peers.Add(name, peer);
+            Rib.AddPeer(peer.Id, settings);
+        }
+
+        NegotiatedSession negotiated = Messages.Session(peer.Settings.LocalAs != 0 ? peer.Settings.LocalAs : _options.LocalAs, remoteAs) with
+        {
+            RemoteRouterId = peer.Settings.Address.IsIPv4 ? peer.Settings.Address : IpAddress.Parse("10.9.9.9"),
+            RemoteAddress = peer.Settings.Address,
+        };
+        peer.Session = session?.Invoke(negotiated) ?? negotiated;
+        peer.Decoder = new UpdateDecoder(_batches, peer.Id, peer.Session, peer.Settings, NullLogger.Instance);
+        peer.Seen.Clear();
+        Rib.PeerUp(peer.Id, peer.Session, peer, static () => { });
+        return peer;
+    }
+
+    public void Down(string name, bool keep = false) => Rib.PeerDown(_peers[name].Id, _peers[name].Session!, keep);
+
+    public void Receive(string name, byte[] message)
+    {
+        TestPeer peer = _peers[name];
+        DecodeResult result = peer.Decoder!.Decode(message, out _);
+        Assert.True(result.Action != DecodeAction.SessionReset);
+        if (peer.Decoder.IPv4 is UpdateBatch ipv4)
+        {
+            peer.Decoder.IPv4 = null;
+            Rib.OnMessage(new RibMessage(ipv4, null));
+        }
+
+        if (peer.Decoder.IPv6 is UpdateBatch ipv6)
+        {
+            peer.Decoder.IPv6 = null;
+            Rib.OnMessage(new RibMessage(ipv6, null));
+        }
+    }
+
+    public void Announce(string name, string prefix, string path = "", byte origin = 0, uint? med = null, uint? localPreference = null, string? nextHop = null,
+        byte[]? extra = null)
+    {
+        TestPeer peer = _peers[name];
+        uint[] ases = path.Length == 0 ? [] : [.. path.Split(' ').Select(uint.Parse)];
+        byte[] hop = new byte[7] { 0x40, 3, 4, 0, 0, 0, 0 };
+        IpAddress.Parse(nextHop ?? (peer.Settings.Address.IsIPv4 ? peer.Settings.Address.ToString() : "10.0.0.99")).CopyTo(hop.AsSpan(3));
+        byte[] attributes =
+        [
+            0x40, 1, 1, origin, .. Messages.AsPath(ases), .. hop,
+            .. med is null ? [] : Number(0x80, 4, med.Value),
+            .. localPreference is null ? [] : Number(0x40, 5, localPreference.Value),
+            .. extra ?? [],
+        ];
+        Receive(name, Messages.Update([], attributes, Nlri(prefix)));
+    }
+
+    public void Withdraw(string name, string prefix) => Receive(name, Messages.Update(Nlri(prefix), [], []));
+
+    /// <summary>Works until nothing is left to do.</summary>
+    public void Settle()
+    {
+        int turns = 0;
+        while (Rib.WorkSlice())
+        {
+            Assert.True(turns++ < 10_000, "the RIB does not come to rest");
+        }
+    }
+
+    public static byte[] Nlri(string prefix)
+    {
+        byte[] room = new byte[17];
+        IpPrefix parsed = IpPrefix.Parse(prefix);
+        return room[..NlriReader.Write(room, PrefixKey.From(parsed), parsed.Family)];
+    }
+
+    private static byte[] Number(byte flags, byte type, uint value)
+    {
+        byte[] attribute = [flags, type, 4, 0, 0, 0, 0];
+        BinaryPrimitives.WriteUInt32BigEndian(attribute.AsSpan(3), value);
+        return attribute;
+    }
+}
+
+/// <summary>A peer that reads what it is sent, as a receiver would, and remembers the table that results.</summary>
+internal sealed class TestPeer(PeerId id, PeerSettings settings) : IBlockSink
+{
+    private readonly List<(EncodedBlock Block, GroupMember Member)> _held = [];
+
+    public PeerId Id => id;
+
+    public PeerSettings Settings => settings;
+
+    public NegotiatedSession? Session { get; set; }
+
+    public UpdateDecoder? Decoder { get; set; }
+
+    /// <summary>Prefix to canonical block, as sent to this peer.</summary>
+    public Dictionary<IpPrefix, byte[]> Seen { get; } = [];
+
+    public List<IpPrefix> WithdrawnUnknown { get; } = [];
+
+    public int Messages { get; private set; }
+
+    public int EndOfRibs { get; private set; }
+
+    /// <summary>True: credits are kept until <see cref="ReturnCredits"/>.</summary>
+    public bool Slow { get; set; }
+
+    public IEnumerable<string> Prefixes => Seen.Keys.Order().Select(static p => p.ToString());
+
+    public string Path(string prefix) => AsPath.ToText(CanonicalAttributes.Find(Seen[IpPrefix.Parse(prefix)], AttributeType.AsPath));
+
+    public string NextHop(string prefix)
+    {
+        ReadOnlySpan<byte> octets = new CanonicalAttributes(Seen[IpPrefix.Parse(prefix)]).NextHop;
+        return IpAddress.FromBytes(octets[..Math.Min(16, octets.Length)]).ToString();
+    }
+
+    public byte[] Attribute(string prefix, AttributeType type) => CanonicalAttributes.Find(Seen[IpPrefix.Parse(prefix)], type).ToArray();
+
+    public void Send(EncodedBlock block, GroupMember member)
+    {
+        foreach (BlockSegment segment in block.Segments)
+        {
+            if (segment.IsFor(id))
+            {
+                Read(block.Bytes.AsSpan(segment.Start, segment.End - segment.Start));
+            }
+        }
+
+        _held.Add((block, member));
+        if (!Slow)
+        {
+            ReturnCredits();
+        }
+    }
+
+    public void ReturnCredits()
+    {
+        foreach ((EncodedBlock block, GroupMember member) in _held)
+        {
+            block.Release();
+            member.Returned();
+        }
+
+        _held.Clear();
+    }
+
+    private void Read(ReadOnlySpan<byte> messages)
+    {
+        while (!messages.IsEmpty)
+        {
+            Assert.Null(MessageFramer.CheckHeader(messages, Session!.MaximumMessageLength, out int length));
+            byte[] message = messages[..length].ToArray();
+            messages = messages[length..];
+            Messages++;
+
+            // The peer's own view: internal stays internal, and the sender is us.
+            NegotiatedSession theirs = Session with { LocalAs = Session.RemoteAs, RemoteAs = Session.LocalAs, LocalAddress = Session.RemoteAddress };
+            (DecodeResult result, Decoded routes) = Support.Messages.Decode(message, theirs, enforceFirstAs: true);
+            Assert.Equal(DecodeAction.None, result.Action);
+            foreach (IpPrefix prefix in routes.Withdrawn)
+            {
+                if (!Seen.Remove(prefix))
+                {
+                    WithdrawnUnknown.Add(prefix);
+                }
+            }
+
+            foreach ((IpPrefix prefix, byte[] attributes) in routes.Announced)
+            {
+                Seen[prefix] = attributes;
+            }
+
+            EndOfRibs += routes.EndOfRib.Count;
+        }
+    }
+}
+
+/// <summary>What a kernel fed by the listener would hold.</summary>
+internal sealed class ForwardingTable : IRibListener
+{
+    public Dictionary<IpPrefix, string> Routes { get; } = [];
+
+    public int Changes { get; private set; }
+
+    public void OnBestChanged(in BestChange change)
+    {
+        Changes++;
+        if (change.IsWithdrawn)
+        {
+            Assert.True(Routes.Remove(change.Prefix), $"{change.Prefix} was never told");
+            return;
+        }
+
+        string[] hops = [.. change.NextHops.ToArray().Select(static h => h.Address.ToString()).Order()];
+        Routes[change.Prefix] = change.IsLocal ? "local" : string.Join(',', hops);
+    }
+
+    public void OnBatchEnd(IpFamily family)
+    {
+    }
+}
