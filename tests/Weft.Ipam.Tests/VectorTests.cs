@@ -1,7 +1,4 @@
-using Weft.Ipam.Blocks;
 using Weft.Ipam.Views;
-using Weft.Model.Ipam;
-using Weft.Model.Keys;
 using Weft.Primitives.Net;
 
 namespace Weft.Ipam.Tests;

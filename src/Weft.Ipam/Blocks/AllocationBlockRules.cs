@@ -296,12 +296,6 @@ internal static class AllocationBlockRules
     private static string Text(int ordinal) => ordinal.ToString(CultureInfo.InvariantCulture);
 }
 
-/// <summary>An address to release, with what the caller believes about it.</summary>
-/// <param name="Address">The address.</param>
-/// <param name="HandleId">Only if this handle holds it; null for whoever does.</param>
-/// <param name="SequenceNumber">Only if it is still this allocation; null for whichever it is.</param>
-public readonly record struct AddressRelease(IpAddress Address, string? HandleId = null, ulong? SequenceNumber = null);
-
 /// <param name="Released">Addresses freed, with the handles that held them.</param>
 /// <param name="NotAllocated">Addresses that were free already.</param>
 /// <param name="Refusal">Why nothing at all was freed, or null.</param>
