@@ -72,7 +72,7 @@ setup_tests() {
 }
 
 cmd_build() {
-    dotnet build "$root/Appliance.sln" -v quiet --nologo "$@"
+    dotnet build "$root/Appliance.sln" -c Release -v quiet --nologo "$@"
 }
 
 cmd_publish() {
@@ -141,7 +141,7 @@ cmd_test() {
     passed=0 failed=0
     local project name filter=${1:-}
     say "building the tests"
-    dotnet build "$root/Appliance.sln" -v quiet --nologo >"$root/artifacts/test-logs/build.log" 2>&1 || {
+    dotnet build "$root/Appliance.sln" -c Release -v quiet --nologo >"$root/artifacts/test-logs/build.log" 2>&1 || {
         grep -E 'error' "$root/artifacts/test-logs/build.log" | sort -u | head -20 >&2
         say "the solution does not build"
         echo "0 passed, 1 failed"
@@ -151,7 +151,7 @@ cmd_test() {
         name=$(basename "$project" .csproj)
         [ -z "$filter" ] || [[ $name == *"$filter"* ]] || continue
         local program
-        program=$(dirname "$project")/bin/Debug/net10.0/$name
+        program=$(dirname "$project")/bin/Release/net10.0/$name
         if [ -x "$program" ] && [ -e "$(dirname "$program")/xunit.v3.core.dll" ]; then
             run_suite "$name" "$program" -noColor -noLogo
         fi
