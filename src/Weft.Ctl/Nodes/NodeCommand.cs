@@ -59,6 +59,11 @@ public sealed class NodeCommand : CtlCommand
 
     private static async Task<RoleAnswer> AskAsync(string path, string command, TimeProvider time, CancellationToken stop)
     {
+        if (!File.Exists(path))
+        {
+            return new RoleAnswer(path, null, $"{path}: no such socket");
+        }
+
         // A role that hangs is as good as one that is not there, and the operator is waiting.
         using CancellationTokenSource patience = new(TimeSpan.FromSeconds(5), time);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(stop, patience.Token);

@@ -20,18 +20,24 @@ public static class NearestName
         return best;
     }
 
-    /// <summary>Levenshtein's distance: insertions, deletions and replacements.</summary>
+    /// <summary>How many insertions, deletions, replacements and swaps of neighbours make one out of the other (optimal string alignment).</summary>
     private static int Distance(string a, string b)
     {
+        int[] beforeLast = new int[b.Length + 1];
+        int[] last = new int[b.Length + 1];
         int[] row = [.. Enumerable.Range(0, b.Length + 1)];
         for (int i = 1; i <= a.Length; i++)
         {
-            (int diagonal, row[0]) = (row[0], i);
+            (beforeLast, last, row) = (last, row, beforeLast);
+            row[0] = i;
             for (int j = 1; j <= b.Length; j++)
             {
-                int replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(replaced, Math.Min(row[j], row[j - 1]) + 1);
+                int replaced = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+                row[j] = Math.Min(replaced, Math.Min(last[j], row[j - 1]) + 1);
+                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                {
+                    row[j] = Math.Min(row[j], beforeLast[j - 2] + 1);
+                }
             }
         }
 

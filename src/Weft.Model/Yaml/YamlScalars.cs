@@ -45,7 +45,7 @@ internal static class YamlScalars
 
         // YAML 1.1: booleans, binary, octal, sexagesimal numbers ("12:30"), numbers with "_", dates, merge and value keys.
         return text.ToLowerInvariant() is "y" or "n" or "yes" or "no" or "on" or "off" or "null" or "true" or "false"
-            || (char.IsAsciiDigit(text[0]) && text.All(c => char.IsAsciiHexDigit(c) || "+-_.:xobTZ ".Contains(c)) && !IsDottedAddress(text))
+            || (char.IsAsciiDigit(text[0]) && (text[0] == '0' && text.Length > 1 && "xXoObB".Contains(text[1]) || text.All(c => char.IsAsciiDigit(c) || "+-_.:eETtZz ".Contains(c))) && !IsDottedAddress(text))
             || text[0] is '.' or '+';
     }
 

@@ -242,6 +242,16 @@ public sealed class ValidationTests
         Assert.Contains(expected, document.Problems.Select(p => p.ToString()));
     }
 
+    [Theory]
+    [InlineData("cdir", "cidr")]
+    [InlineData("net", "nets")]
+    [InlineData("NotICMP", "notICMP")]
+    [InlineData("zzzz", null)]
+    public void NearestName_SeesSwappedMissingAndChangedLetters(string typed, string? expected)
+    {
+        Assert.Equal(expected, NearestName.Find(typed, ["cidr", "blockSize", "nets", "notNets", "notICMP"]));
+    }
+
     [Fact]
     public void Lists_AreTakenApart()
     {

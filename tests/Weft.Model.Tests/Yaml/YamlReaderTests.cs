@@ -151,6 +151,26 @@ public sealed class YamlReaderTests
             iter: 5000);
     }
 
+    [Theory]
+    [InlineData("579209cb-136e-4bf3-bc47-3e11da2974b2", false)]
+    [InlineData("10.0.0.0/16", false)]
+    [InlineData("10.0.0.1", false)]
+    [InlineData("fd00::1", false)]
+    [InlineData("app == 'web' && x != 'y'", false)]
+    [InlineData("2026-01-02T03:04:05Z", true)]
+    [InlineData("2026-01-02", true)]
+    [InlineData("12:30:45", true)]
+    [InlineData("1e3", true)]
+    [InlineData("0x1F", true)]
+    [InlineData("0b11", true)]
+    [InlineData("1_000", true)]
+    [InlineData("42", true)]
+    [InlineData("on", true)]
+    public void Writer_QuotesWhatAnyYamlWouldTakeForSomethingElse(string text, bool isQuoted)
+    {
+        Assert.Equal(isQuoted, YamlWriter.Write(new JsonObject { ["a"] = text }) == $"a: '{text}'\n");
+    }
+
     [Fact]
     public void Writer_LaysOutAsKubectlDoes()
     {
