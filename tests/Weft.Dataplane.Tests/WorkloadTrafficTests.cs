@@ -290,6 +290,44 @@ public sealed class WorkloadTrafficTests
     }
 
     [Fact]
+    public async Task RefusalThatPasses_IsReported_ThenEverythingIsWritten()
+    {
+        await using PodNode node = new();
+        Pod a = node.AddPod(1);
+        node.Runner.Fail = "ipset restore";
+        node.Start();
+
+        await node.SendAsync(
+            new IpSetUpdate("s:x", IpSetType.Net, new HashSet<IpSetMember> { new(a.IPv4.ToPrefix()) }), s_open, a.Endpoint(profiles: ["open"]), new InSync());
+        await node.Progress.WaitForProblemAsync(a);
+        node.Runner.Fail = null;
+        await node.Progress.WaitAsync(a);
+
+        Assert.Contains("add cali40s:x 10.65.0.1", node.Sh("ipset save"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task SetThatNothingUses_IsDestroyed_AfterTheRulesThatNamedIt()
+    {
+        await using PodNode node = new();
+        Pod a = node.AddPod(1);
+        DataplaneRule fromSet = new() { Action = RuleAction.Allow, SrcIpSetIds = ["s:x"] };
+        TierPolicies[] tiers = [new TierPolicies("default", false, [s_policy], [])];
+        node.Start();
+        await node.SendAsync(
+            new IpSetUpdate("s:x", IpSetType.Net, new HashSet<IpSetMember>()), new ActivePolicyUpdate(s_policy, "default", [fromSet], [], "all()", PolicyTraits.None),
+            a.Endpoint(tiers), new InSync());
+        await node.Progress.WaitAsync(a);
+        Assert.Contains("cali40s:x", node.Sh("ipset save"), StringComparison.Ordinal);
+
+        await node.SendAsync(a.Endpoint(revision: 2), new ActivePolicyRemove(s_policy), new IpSetRemove("s:x"));
+        await node.Progress.WaitAsync(a, 2);
+
+        await PodNode.Eventually(() => !node.Sh("ipset save").Contains("0s:x", StringComparison.Ordinal), "the sets of both families to go");
+        Assert.DoesNotContain("cali-pi-", node.Rules(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task RulesThatKeepBeingRefused_EndTheLoop()
     {
         await using PodNode node = new();
