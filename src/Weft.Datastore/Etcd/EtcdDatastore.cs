@@ -19,6 +19,9 @@ public sealed class EtcdDatastore : IDatastore
     // Large enough that a cluster of hundreds of nodes lists in a few requests, small enough that no answer is tens of megabytes.
     private const int PageSize = 2000;
 
+    // etcd's --max-txn-ops is 128.
+    private const int MaxRanges = 100;
+
     private readonly EtcdConnection _connection;
     private readonly ILogger _logger;
     private readonly int _pageSize;
@@ -137,32 +140,48 @@ public sealed class EtcdDatastore : IDatastore
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>The first page of every range in one transaction, which also fixes the revision; the pages that follow at that revision.</summary>
     private async ValueTask<ListResult> ListOnceAsync(IReadOnlyList<ModelPrefix> prefixes, CancellationToken stop)
     {
+        if (prefixes.Count > MaxRanges)
+        {
+            throw new ArgumentException($"{prefixes.Count} ranges; a transaction of etcd takes {MaxRanges}", nameof(prefixes));
+        }
+
+        string what = $"list {string.Join(", ", prefixes)}";
+        KeyRange[] ranges = [.. prefixes.Select(KeyRange.Of)];
+        TxnRequest request = new();
+        foreach (KeyRange range in ranges)
+        {
+            request.Success.Add(new RequestOp { RequestRange = new RangeRequest { Key = range.Key, RangeEnd = range.End, Limit = _pageSize } });
+        }
+
+        TxnResponse response = await _connection.CallAsync(what, RequestKind.Read, (e, o) => e.Kv.TxnAsync(request, o), stop);
+        long revision = response.Header.Revision;
         List<KeyValue> items = [];
         List<UnreadableValue> unreadable = [];
-        long revision = 0;
-        foreach (ModelPrefix prefix in prefixes)
+        for (int i = 0; i < ranges.Length; i++)
         {
-            KeyRange range = KeyRange.Of(prefix);
-            string what = $"list {prefix}";
-            bool more = true;
-            while (more)
+            RangeResponse page = response.Responses[i].ResponseRange;
+            Add(page, items, unreadable);
+            while (page.More && page.Kvs.Count > 0)
             {
-                RangeRequest request = new() { Key = range.Key, RangeEnd = range.End, Limit = _pageSize, Revision = revision };
-                RangeResponse page = await _connection.CallAsync(what, RequestKind.Read, (e, o) => e.Kv.RangeAsync(request, o), stop);
-                revision = revision == 0 ? page.Header.Revision : revision;
-                foreach (StoredKeyValue stored in page.Kvs)
-                {
-                    Add(stored, items, unreadable);
-                }
-
-                more = page.More && page.Kvs.Count > 0;
-                range = more ? range.Behind(page.Kvs[^1].Key) : range;
+                KeyRange rest = ranges[i].Behind(page.Kvs[^1].Key);
+                RangeRequest next = new() { Key = rest.Key, RangeEnd = rest.End, Limit = _pageSize, Revision = revision };
+                page = await _connection.CallAsync(what, RequestKind.Read, (e, o) => e.Kv.RangeAsync(next, o), stop);
+                Add(page, items, unreadable);
             }
         }
 
         return new ListResult(items, unreadable, new Revision(revision));
+    }
+
+    private static void Add(RangeResponse page, List<KeyValue> items, List<UnreadableValue> unreadable)
+    {
+        foreach (StoredKeyValue stored in page.Kvs)
+        {
+            Add(stored, items, unreadable);
+        }
     }
 
     private static void Add(StoredKeyValue stored, List<KeyValue> items, List<UnreadableValue> unreadable)
