@@ -57,7 +57,14 @@ internal sealed class HostWatcher : INetlinkListener, ILoopBody<HostEvent>, IDis
     public HostView Current => _current;
 
     /// <summary>Follows until <paramref name="stop"/> fires; ends with a <see cref="KernelException"/> when the kernel stops answering.</summary>
-    public async Task RunAsync(CancellationToken stop) => await await Task.WhenAny(_monitor.RunAsync(this, stop), _loop.RunAsync(stop));
+    public async Task RunAsync(CancellationToken stop)
+    {
+        using CancellationTokenSource both = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        Task[] parts = [_monitor.RunAsync(this, both.Token), _loop.RunAsync(both.Token)];
+        await Task.WhenAny(parts);
+        await both.CancelAsync();
+        await Task.WhenAll(parts);
+    }
 
     public void Dispose()
     {

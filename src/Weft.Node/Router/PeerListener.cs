@@ -15,8 +15,6 @@ namespace Weft.Node.Router;
 /// </summary>
 internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<bool>> accept, Func<HostView> host, TimeProvider time, ILogger logger) : IAsyncDisposable
 {
-    private static readonly TimeSpan s_retry = TimeSpan.FromSeconds(5);
-
     private readonly Dictionary<ListenEndpoint, Open> _open = [];
     private volatile ImmutableDictionary<IpAddress, PeerSettings> _peers = ImmutableDictionary<IpAddress, PeerSettings>.Empty;
     private long _refused;
@@ -29,8 +27,8 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
 
     private sealed record Open(Socket Socket, CancellationTokenSource Stop, Task Accepting, Dictionary<IpAddress, (Secret Key, int Scope)> Keys);
 
-    /// <summary>Makes what listens equal to what is wanted. Not null: something could not be opened, try again after that time.</summary>
-    public async Task<TimeSpan?> UseAsync(ImmutableArray<ListenEndpoint> endpoints, IEnumerable<PeerSettings> peers)
+    /// <summary>Makes what listens equal to what is wanted. False: something could not be opened or set, try again later.</summary>
+    public async Task<bool> UseAsync(ImmutableArray<ListenEndpoint> endpoints, IEnumerable<PeerSettings> peers)
     {
         PeerSettings[] all = [.. peers];
 
@@ -56,7 +54,7 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
             }
         }
 
-        return complete ? null : s_retry;
+        return complete;
     }
 
     public async ValueTask DisposeAsync()
@@ -87,7 +85,7 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
                 socket.DualMode = false; // Keys and TTL limits are per family; IPv4 has a socket of its own.
             }
 
-            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            // SO_REUSEADDR is the framework's default for TCP; its ReuseAddress option would let a second router share the port.
             socket.AllowFreeBind(); // The address may come later than the router.
             socket.Bind(PeerSocket.EndPoint(endpoint.Address, endpoint.Port, 0));
             socket.Listen(128);

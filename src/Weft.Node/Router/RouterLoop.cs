@@ -99,6 +99,7 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
         {
             _secrets = settings.SecretsDirectory == _settings.SecretsDirectory ? _secrets : new SecretStore(settings.SecretsDirectory);
             _settings = settings;
+            _shown = string.Empty; // systemd shows "settings read again" now.
             _isDirty = true;
         }
 

@@ -5,7 +5,9 @@ using Weft.Datastore.Sync;
 using Weft.Hosting;
 using Weft.Hosting.Configuration;
 using Weft.Hosting.Control;
+using Weft.Linux;
 using Weft.Linux.Netlink;
+using Weft.Node.Startup;
 using Weft.Primitives.Net;
 
 namespace Weft.Node.Router;
@@ -52,6 +54,21 @@ public sealed class RouterRole : IRole
             return ExitStatus.Configuration;
         }
 
+        try
+        {
+            return await RunAsync(settings, datastoreSettings, context, logger, stop);
+        }
+        catch (Exception e) when (e is KernelException or IOException)
+        {
+            Log.Failed(logger, e.Message);
+            return ExitStatus.Failed;
+        }
+    }
+
+    /// <exception cref="KernelException">The kernel's tables cannot be read.</exception>
+    /// <exception cref="IOException">Another router has the control socket.</exception>
+    private static async Task<ExitStatus> RunAsync(RouterSettings settings, DatastoreSettings datastoreSettings, RoleContext context, ILogger logger, CancellationToken stop)
+    {
         using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(stop);
         RouterLoop? loop = null;
         using FibFeeder fib = new(new KernelFib(RouteSocket.Open(), settings.RouteProtocol, context.Time, context.Logs), context.Time, logger);
@@ -60,21 +77,10 @@ public sealed class RouterRole : IRole
         await using SpeakerHost speaker = new(fib, watcher, context.Time, context.Logs);
         loop = new RouterLoop(settings, speaker, () => watcher.Current, context.Systemd, context.Time, logger);
         RouterControl control = new(() => loop.Status, fib, context.Time);
-        ControlServer server;
-        try
-        {
-            server = ControlServer.Listen(Path.Combine(settings.RunDirectory, SocketName), control.HandleAsync, context.Time);
-        }
-        catch (IOException e)
-        {
-            Log.Failed(logger, e.Message);
-            return ExitStatus.Failed;
-        }
-
-        await using (server)
+        await using (ControlServer server = ControlServer.Listen(Path.Combine(settings.RunDirectory, SocketName), control.HandleAsync, context.Time))
         {
             List<Task> tasks = [watcher.RunAsync(ending.Token), fib.RunAsync(ending.Token), loop.RunAsync(ending.Token), server.RunAsync(ending.Token), ReloadAsync(context, settings, loop, logger, ending.Token)];
-            if (usesDatastore)
+            if (settings.UsesDatastore)
             {
                 tasks.Add(SyncAsync(datastoreSettings, settings.NodeName, loop, context, ending.Token));
             }
@@ -161,7 +167,7 @@ public sealed class RouterRole : IRole
         [
             ("router", RouterSettings.RunDirectorySetting.Key, running.RunDirectory != next.RunDirectory),
             ("router", RouterSettings.RouteProtocolSetting.Key, running.RouteProtocol != next.RouteProtocol),
-            ("node", RouterSettings.NodeNameSetting.Key, running.NodeName != next.NodeName),
+            ("node", NodeSettings.NameSetting.Key, running.NodeName != next.NodeName),
             ("datastore", "endpoints", running.UsesDatastore != usesDatastore),
         ])
         {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Weft.Hosting.Configuration;
 using Weft.Model.Resources;
+using Weft.Node.Startup;
 using Weft.Primitives.Net;
 
 namespace Weft.Node.Router;
@@ -67,16 +68,12 @@ internal sealed record RouterSettings
     public static readonly Setting<bool> ResolveViaDefaultSetting = Setting.Switch("router", "resolve-via-default", false,
         "A next hop may be reached by a default route. Without this key: yes with a datastore (nodes of one cluster in different subnets), no without.");
 
-    /// <summary>Also declared by the node's start-up; the same key with the same meaning.</summary>
-    public static readonly Setting<string> NodeNameSetting = Setting.Text("node", "name", "",
-        "Name of this node in the datastore; the host name in lower case when not set.");
-
     /// <summary>Every key of the role, for the reference page.</summary>
     public static readonly IReadOnlyList<ISetting> All =
     [
         RouterIdSetting, LocalAsSetting, ListenSetting, InstallRoutesSetting, NetworksSetting, RunDirectorySetting, HoldTimeSetting, KeepaliveSetting,
         ConnectRetrySetting, RouteProtocolSetting, RouteMetricSetting, MultipathSetting, RestartTimeSetting, SettleTimeSetting, ClusterIdSetting,
-        SecretsDirectorySetting, ResolveViaDefaultSetting, NodeNameSetting, .. NeighborSettings.All,
+        SecretsDirectorySetting, ResolveViaDefaultSetting, NodeSettings.NameSetting, .. NeighborSettings.All,
     ];
 
     /// <summary>Null: taken from the datastore, or made from <see cref="NodeName"/> when <see cref="RouterIdFromName"/>.</summary>
@@ -141,7 +138,6 @@ internal sealed record RouterSettings
             reader.Report(ClusterIdSetting, "expected an IPv4 address other than 0.0.0.0");
         }
 
-        string name = reader.Get(NodeNameSetting);
         RouterSettings settings = new()
         {
             RouterId = routerId,
@@ -161,7 +157,7 @@ internal sealed record RouterSettings
             SettleTime = reader.Get(SettleTimeSetting),
             ClusterId = clusterId,
             SecretsDirectory = reader.Get(SecretsDirectorySetting),
-            NodeName = name.Length > 0 ? name : Environment.MachineName.ToLowerInvariant(),
+            NodeName = NodeSettings.NodeName(reader.Get(NodeSettings.NameSetting)),
             ResolveViaDefault = reader.IsSet(ResolveViaDefaultSetting) ? reader.Get(ResolveViaDefaultSetting) : usesDatastore,
             UsesDatastore = usesDatastore,
         };

@@ -46,7 +46,7 @@ internal static class ShowTables
         Line(text, "address", $"{Text(n["address"])} port {Text(n["port"])}{(Flag(n["passive"]) ? ", passive" : "")}");
         Line(text, "AS", $"{Text(n["remoteAs"])}, ours {Text(n["localAs"])}");
         Line(text, "protection", string.Join(", ", new[] { Flag(n["password"]) ? "TCP MD5" : "", Text(n["ttlSecurity"]) is "0" ? "" : $"TTL security, {Text(n["ttlSecurity"])} hops" }.Where(s => s.Length > 0)));
-        Line(text, "state", $"{Text(n["state"])} for {Age(n["seconds"])}, established {Text(n["established"])} times");
+        Line(text, "state", $"{Text(n["state"])} for {Age(n["seconds"])}, {Times(n["established"])}");
         Line(text, "last error", Text(n["lastError"]).Length == 0 ? "" : $"{Text(n["lastError"])} ({Text(n["lastErrorAt"])})");
         Line(text, "received", $"{PerFamily(n["receivedPrefixes"])} prefixes, {PerFamily(n["acceptedPrefixes"])} accepted");
         Line(text, "advertised", $"{PerFamily(n["advertisedPrefixes"])} prefixes");
@@ -148,6 +148,8 @@ internal static class ShowTables
         TimeSpan age = TimeSpan.FromSeconds(long.TryParse(Text(seconds), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) ? Math.Max(0, value) : 0);
         return age.TotalDays >= 1 ? $"{(int)age.TotalDays}d{age.Hours}h" : age.TotalHours >= 1 ? $"{age.Hours}h{age.Minutes}m" : age.TotalMinutes >= 1 ? $"{age.Minutes}m{age.Seconds}s" : $"{age.Seconds}s";
     }
+
+    private static string Times(JsonNode? count) => Text(count) switch { "0" => "never established", "1" => "established once", var n => $"established {n} times" };
 
     private static string Members(JsonNode? node) => string.Join(", ", (node?.AsObject() ?? []).Select(m => $"{m.Key} {m.Value}"));
 

@@ -12,6 +12,8 @@ namespace Weft.Node.Router;
 /// </summary>
 internal sealed class SpeakerHost : IAsyncDisposable
 {
+    private static readonly TimeSpan s_retry = TimeSpan.FromSeconds(5);
+
     private readonly FibFeeder _fib;
     private readonly HostWatcher _watcher;
     private readonly TimeProvider _time;
@@ -29,6 +31,8 @@ internal sealed class SpeakerHost : IAsyncDisposable
     private FibSettings? _fibSettings;
     private HostView? _seen;
     private long _startedAt;
+    private long _triedAt;
+    private bool _isIncomplete;
     private TimeSpan _settleTime;
 
     public SpeakerHost(FibFeeder fib, HostWatcher watcher, TimeProvider time, ILoggerFactory logs)
@@ -48,8 +52,8 @@ internal sealed class SpeakerHost : IAsyncDisposable
 
     public long Refused => _listener.Refused;
 
-    /// <summary>Something could not be opened; <see cref="UseAsync"/> with the same wish tries again.</summary>
-    public bool NeedsRetry { get; private set; }
+    /// <summary>Something could not be opened, and it is time for <see cref="UseAsync"/> to try again.</summary>
+    public bool NeedsRetry => _isIncomplete && _time.GetElapsedTime(_triedAt) >= s_retry;
 
     /// <summary>Routes of an earlier run have been confirmed or removed.</summary>
     public bool IsSettled { get; private set; }
@@ -81,7 +85,8 @@ internal sealed class SpeakerHost : IAsyncDisposable
         // Own routes before neighbours: the first table they hear is complete. Neighbours before keys: a connection that comes in finds its neighbour.
         await OriginateAsync(desired, workloads, stop);
         await UsePeersAsync(desired.Peers, stop);
-        NeedsRetry = await _listener.UseAsync(desired.Listen, desired.Peers.Values) is not null;
+        _isIncomplete = !await _listener.UseAsync(desired.Listen, desired.Peers.Values);
+        _triedAt = _time.GetTimestamp();
     }
 
     /// <summary>

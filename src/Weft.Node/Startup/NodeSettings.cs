@@ -31,7 +31,7 @@ public sealed record NodeSettings
 {
     private const string Section = "node";
 
-    private static readonly Setting<string> NameSetting = Setting.Text(
+    internal static readonly Setting<string> NameSetting = Setting.Text(
         Section, "name", "", "Name of this node in the datastore; the host name in lower case when not set.");
 
     private static readonly Setting<NodeAddressSetting> IPv4Setting = Setting.Custom<NodeAddressSetting>(
