@@ -21,7 +21,8 @@ internal static class Program
 
     /// <summary>Nothing of the console, the settings or the signals is touched: standard output belongs to the CNI result alone.</summary>
     private static Task<int> RunCniAsync() => CniMain.RunAsync(
-        Environment.GetEnvironmentVariables(), Console.OpenStandardInput(), Console.OpenStandardOutput(), Console.OpenStandardError(), CancellationToken.None);
+        Environment.GetEnvironmentVariables(), Console.OpenStandardInput(), Console.OpenStandardOutput(), Console.OpenStandardError(), CancellationToken.None,
+        Path.GetFileName(Environment.GetCommandLineArgs()[0]));
 
     public static string Version => typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 

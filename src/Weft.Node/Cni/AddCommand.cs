@@ -1,5 +1,4 @@
 using Weft.Datastore;
-using Weft.Ipam;
 using Weft.Model.Keys;
 using Weft.Model.Resources;
 using Weft.Primitives.Net;
@@ -22,6 +21,7 @@ namespace Weft.Node.Cni;
 internal sealed class AddCommand(CniServices services)
 {
     private readonly EndpointStore _endpoints = new(services.Datastore, services.Time);
+    private readonly PodAddresses _addresses = new(services.Addresses, services.Time);
 
     public async ValueTask<CniResult> RunAsync(CniRequest request, PodIdentity pod, CancellationToken stop)
     {
@@ -63,8 +63,7 @@ internal sealed class AddCommand(CniServices services)
 
     private async ValueTask<CniResult> RunStepsAsync(CniRequest request, PodIdentity pod, KeyValue? found, UndoList undo, CancellationToken stop)
     {
-        string handle = Handles.Of(request.Config.Name, pod.ContainerId);
-        IReadOnlyList<IpAddress> addresses = await AllocateAsync(request, pod, handle, undo, stop);
+        IReadOnlyList<IpAddress> addresses = [.. (await _addresses.TakeAsync(request, pod, undo, stop)).Select(a => a.Address)];
         if (!request.Config.KubernetesPolicy)
         {
             await _endpoints.EnsureProfileAsync(request.Config.Name, pod.IsKubernetes, stop);
@@ -83,44 +82,6 @@ internal sealed class AddCommand(CniServices services)
         undo.Add($"endpoint {key}", limit => RestoreEndpointAsync(key, found, revision, limit));
         await services.PolicyWait.WaitAsync(pod.EndpointId(endpointName), revision, stop);
         return Result(plan, mac, mtu, request.Config);
-    }
-
-    /// <summary>
-    /// An earlier ADD of this container that died half way has left its addresses under the handle: they are taken up again, so repeating never leaks.
-    /// </summary>
-    private async ValueTask<IReadOnlyList<IpAddress>> AllocateAsync(CniRequest request, PodIdentity pod, string handle, UndoList undo, CancellationToken stop)
-    {
-        IpamConfig ipam = request.Config.Ipam;
-        IReadOnlyList<IpAddress> held = await services.Addresses.AddressesOfHandleAsync(handle, stop);
-        bool wanted = request.WantedAddress is { } address ? held is [var only] && only == address
-            : held.Count(a => a.IsIPv4) == (ipam.AssignIPv4 ? 1 : 0) && held.Count(a => a.IsIPv6) == (ipam.AssignIPv6 ? 1 : 0);
-        if (held.Count > 0 && wanted)
-        {
-            return held;
-        }
-
-        if (held.Count > 0)
-        {
-            await services.Addresses.ReleaseByHandleAsync(handle, stop);
-        }
-
-        // Registered before the step: an allocation that was cut off may have written its block.
-        undo.Add($"addresses of {handle}", async limit => await services.Addresses.ReleaseByHandleAsync(handle, limit));
-        Allocation allocation = await services.Addresses.AllocateAsync(
-            new AllocationRequest
-            {
-                HandleId = handle,
-                Node = pod.Node,
-                IPv4 = request.WantedAddress is { } one ? one.IsIPv4 : ipam.AssignIPv4,
-                IPv6 = request.WantedAddress is { } other ? other.IsIPv6 : ipam.AssignIPv6,
-                Addresses = request.WantedAddress is { } particular ? [particular] : [],
-                IPv4Pools = ipam.IPv4Pools,
-                IPv6Pools = ipam.IPv6Pools,
-                Attributes = Handles.Attributes(pod, services.Time.GetUtcNow()),
-            },
-            stop);
-        IReadOnlyList<IpAddress> addresses = [.. allocation.Addresses.Select(a => a.Address)];
-        return addresses.Count > 0 ? addresses : throw new CniException(CniErrorCode.NoAddress, "IPAM returned no IP addresses: assign_ipv4 and assign_ipv6 are both off");
     }
 
     private WorkloadEndpoint NewEndpoint(

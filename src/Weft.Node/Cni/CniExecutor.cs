@@ -57,8 +57,17 @@ internal sealed class CniExecutor(CniServices services)
 
         // A runtime that lost patience with an ADD sends DEL while that ADD still works: the second waits for the first.
         using IDisposable turn = await _turns.TakeAsync(pod.Workload, stop);
+        IpamCommand ipam = new(services);
         switch (request.Verb)
         {
+            case CniVerb.Add when request.IsIpam:
+                return CniOutcome.Result((await ipam.AddAsync(request, pod, stop)).Write(request.Config.CniVersion));
+            case CniVerb.Del when request.IsIpam:
+                await ipam.DelAsync(request, pod, stop);
+                return CniOutcome.Done;
+            case CniVerb.Check when request.IsIpam:
+                await ipam.CheckAsync(request, pod, stop);
+                return CniOutcome.Done;
             case CniVerb.Add:
                 return CniOutcome.Result((await new AddCommand(services).RunAsync(request, pod, stop)).Write(request.Config.CniVersion));
             case CniVerb.Del:

@@ -20,10 +20,12 @@ public static class CniMain
     /// <param name="output">Receives the one JSON object.</param>
     /// <param name="errors">Receives log lines when the call runs without an agent.</param>
     /// <param name="stop">Ends the wait for the agent.</param>
+    /// <param name="calledAs">The name of the executable as it was called: as NAME-ipam it is the address plugin of another plugin.</param>
     /// <returns>The exit code.</returns>
-    public static async Task<int> RunAsync(IDictionary environment, Stream input, Stream output, Stream errors, CancellationToken stop)
+    public static async Task<int> RunAsync(
+        IDictionary environment, Stream input, Stream output, Stream errors, CancellationToken stop, string calledAs = "weft")
     {
-        CniOutcome outcome = await AnswerAsync(Variables(environment), input, errors, stop);
+        CniOutcome outcome = await AnswerAsync(Variables(environment, calledAs), input, errors, stop);
         if (outcome.Body is { } body)
         {
             using (Utf8JsonWriter writer = new(output))
@@ -84,7 +86,7 @@ public static class CniMain
             ? LocalCall.RunAsync(request, answer.Reason, errors, stop)
             : throw new CniException(CniErrorCode.TryAgainLater, $"the agent went away during ADD: {answer.Reason}");
 
-    private static Dictionary<string, string> Variables(IDictionary environment)
+    private static Dictionary<string, string> Variables(IDictionary environment, string calledAs)
     {
         Dictionary<string, string> variables = [];
         foreach (string name in CniRequest.Variables)
@@ -93,6 +95,12 @@ public static class CniMain
             {
                 variables[name] = value;
             }
+        }
+
+        variables.Remove(CniRequest.PluginVariable);
+        if (calledAs.EndsWith("-ipam", StringComparison.Ordinal))
+        {
+            variables[CniRequest.PluginVariable] = "ipam";
         }
 
         return variables;

@@ -21,15 +21,21 @@ internal enum CniVerb
 internal sealed record CniRequest
 {
     public const string VerbVariable = "CNI_COMMAND";
+
+    /// <summary>Set by the plugin process, not by the runtime: "ipam" when it was called as weft-ipam or calico-ipam.</summary>
+    public const string PluginVariable = "WEFT_PLUGIN";
     private const string ContainerIdVariable = "CNI_CONTAINERID";
     private const string NetnsVariable = "CNI_NETNS";
     private const string InterfaceVariable = "CNI_IFNAME";
     private const string ArgumentsVariable = "CNI_ARGS";
 
     /// <summary>The variables that travel to the agent.</summary>
-    public static IReadOnlyList<string> Variables { get; } = [VerbVariable, ContainerIdVariable, NetnsVariable, InterfaceVariable, ArgumentsVariable, "CNI_PATH"];
+    public static IReadOnlyList<string> Variables { get; } = [VerbVariable, ContainerIdVariable, NetnsVariable, InterfaceVariable, ArgumentsVariable, "CNI_PATH", PluginVariable];
 
     public required CniVerb Verb { get; init; }
+
+    /// <summary>Only addresses are asked for, by another plugin.</summary>
+    public bool IsIpam { get; init; }
 
     /// <summary>Empty for GC and STATUS.</summary>
     public string ContainerId { get; init; } = string.Empty;
@@ -63,6 +69,7 @@ internal sealed record CniRequest
         CniRequest request = new()
         {
             Verb = verb,
+            IsIpam = environment.GetValueOrDefault(PluginVariable) == "ipam",
             Config = network,
             ContainerId = Require(environment, ContainerIdVariable),
             InterfaceName = Require(environment, InterfaceVariable),

@@ -36,8 +36,7 @@ internal sealed class DelCommand(CniServices services)
         }
 
         // After the interface: an address must not be given to another pod while this one can still use it.
-        int released = await services.Addresses.ReleaseByHandleAsync(Handles.Of(request.Config.Name, pod.ContainerId), stop);
-        released += await services.Addresses.ReleaseByHandleAsync(Handles.Legacy(pod), stop);
+        int released = await new PodAddresses(services.Addresses, services.Time).ReleaseAsync(request, pod, stop);
         Log.Deleted(services.Logger, "DEL", pod.Workload, pod.ContainerId, released, (long)services.Time.GetElapsedTime(started).TotalMilliseconds);
     }
 

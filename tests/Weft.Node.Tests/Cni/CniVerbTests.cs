@@ -346,5 +346,21 @@ public sealed class CniVerbTests
         Assert.Equal([0, 2], outcome.Body["ips"]!.AsArray().Select(i => (int?)i!["interface"] ?? -1));
     }
 
+    [Fact]
+    public async Task Ipam_ForAnotherPlugin_AddressWithBlockMask_NothingElse()
+    {
+        CniOutcome add = await _node.CallAsync("ADD", args: Pod, ipam: true);
+        CniOutcome check = await _node.CallAsync("CHECK", args: Pod, ipam: true, config: WithPrevious(add));
+        bool nothingElse = !_node.Endpoints.Any() && _node.Interfaces.Count == 0;
+        CniOutcome del = await _node.CallAsync("DEL", args: Pod, ipam: true);
+
+        Assert.Equal("10.1.0.1/26", (string?)add.Body!["ips"]![0]!["address"]);
+        Assert.Equal("10.1.0.1/32", (string?)add.Body["routes"]![0]!["dst"]);
+        Assert.Equal(CniOutcome.Done, check);
+        Assert.True(nothingElse);
+        Assert.Equal(CniOutcome.Done, del);
+        Assert.Empty(_node.Held);
+    }
+
     private static JsonObject WithPrevious(CniOutcome add) => MemoryNode.Config(more: new JsonObject { ["prevResult"] = add.Body!.DeepClone() });
 }

@@ -60,11 +60,12 @@ internal sealed class MemoryNode : IAddressAllocator, IPodNetwork, IPolicyWait, 
 
     public IEnumerable<WorkloadEndpoint> Endpoints => Datastore.All.Select(v => v.Value).OfType<WorkloadEndpoint>();
 
-    public Task<CniOutcome> CallAsync(string verb, string containerId = "c1", string args = "", string netns = "/run/netns/c1", string interfaceName = "eth0", JsonObject? config = null)
+    public Task<CniOutcome> CallAsync(string verb, string containerId = "c1", string args = "", string netns = "/run/netns/c1", string interfaceName = "eth0", JsonObject? config = null, bool ipam = false)
     {
         Dictionary<string, string> environment = new()
         {
             ["CNI_COMMAND"] = verb, ["CNI_CONTAINERID"] = containerId, ["CNI_NETNS"] = netns, ["CNI_IFNAME"] = interfaceName, ["CNI_ARGS"] = args,
+            ["WEFT_PLUGIN"] = ipam ? "ipam" : string.Empty,
         };
         return _executor.RunAsync(CniRequest.Parse(environment, config ?? Config()), CancellationToken.None);
     }
