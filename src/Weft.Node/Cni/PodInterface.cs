@@ -36,6 +36,9 @@ internal sealed record PodInterface
     /// <summary>Of the host's route to the pod: Felix' number, so that an agent finds the route right and keeps it.</summary>
     public const byte RouteProtocol = 80;
 
+    /// <summary>Of the host's route to the pod: Calico's ipv4NormalRoutePriority, as the agent writes it.</summary>
+    public const uint RouteMetric = 1024;
+
     public bool HasIPv4 => Addresses.Any(a => a.IsIPv4);
 
     public bool HasIPv6 => Addresses.Any(a => a.IsIPv6);

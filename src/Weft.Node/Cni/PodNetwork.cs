@@ -108,6 +108,7 @@ internal sealed class PodNetwork(ILogger logger, NetNamespace? hostSpace = null)
             Destination = address.ToPrefix(),
             Scope = address.IsIPv4 ? RouteScope.Link : RouteScope.Universe,
             Protocol = PodInterface.RouteProtocol,
+            Metric = PodInterface.RouteMetric,
             Hop = new RouteHop(default, hostSide.Index),
         };
         NetlinkResult result = host.Routes.Add(route);
@@ -117,7 +118,7 @@ internal sealed class PodNetwork(ILogger logger, NetNamespace? hostSpace = null)
             return;
         }
 
-        RouteInfo conflict = host.Routes.List(new RouteFilter(address.Family)).FirstOrDefault(r => r.Destination == route.Destination);
+        RouteInfo conflict = host.Routes.List(new RouteFilter(address.Family)).FirstOrDefault(r => r.Destination == route.Destination && r.Metric == route.Metric);
         if (conflict.Hop.LinkIndex == hostSide.Index)
         {
             return;
