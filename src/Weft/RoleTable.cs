@@ -4,6 +4,7 @@ using Weft.Ctl.Nodes;
 using Weft.Ctl.Resources;
 using Weft.Hosting;
 using Weft.Lab;
+using Weft.Node.Agent;
 using Weft.Node.Router;
 
 namespace Weft;
@@ -14,6 +15,7 @@ internal static class RoleTable
     public static readonly IReadOnlyDictionary<string, Func<IRole>> Roles = new Dictionary<string, Func<IRole>>
     {
         ["store"] = () => new StoreRole(),
+        ["agent"] = () => new AgentRole(),
         ["router"] = () => new RouterRole(),
     };
 

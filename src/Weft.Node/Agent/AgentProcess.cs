@@ -11,15 +11,10 @@ using Weft.Node.Startup;
 namespace Weft.Node.Agent;
 
 /// <summary>The dataplane as the agent runs it.</summary>
-internal interface IDataplane : IDataplaneIntake
+internal interface IDataplane : IDataplaneIntake, IBeatingLoop, IDisposable
 {
     /// <summary>Runs until stopped; the kernel stays as it is then.</summary>
     Task RunAsync(CancellationToken stop);
-
-    /// <summary>Makes the loop come round even when nothing changes.</summary>
-    void Beat();
-
-    Heartbeat Heartbeat { get; }
 }
 
 /// <summary>What the agent is made of, besides what it makes itself; the role fills it with the real ones.</summary>
@@ -100,6 +95,7 @@ internal sealed class AgentProcess
 
     public async Task<ExitStatus> RunAsync(CancellationToken stop)
     {
+        using IDataplane dataplane = _dataplane;
         ControlServer control;
         try
         {
@@ -171,19 +167,19 @@ internal sealed class AgentProcess
             _dataplane.Beat();
             await Task.Delay(period, _context.Time, stop);
             _context.Systemd.Status(_status.Line());
-            if (Array.TrueForAll([_policy.Heartbeat, _dataplane.Heartbeat], IsAlive))
+            if (Array.TrueForAll<IBeatingLoop>([_policy, _dataplane], IsAlive))
             {
                 _context.Systemd.FeedWatchdog();
             }
         }
     }
 
-    private bool IsAlive(Heartbeat heartbeat)
+    private bool IsAlive(IBeatingLoop loop)
     {
-        TimeSpan silent = heartbeat.Last == 0 ? TimeSpan.Zero : _context.Time.GetElapsedTime(heartbeat.Last);
+        TimeSpan silent = loop.LastBeat == 0 ? TimeSpan.Zero : _context.Time.GetElapsedTime(loop.LastBeat);
         if (silent > s_stalled)
         {
-            Log.NoProgress(_logger, heartbeat.Part, (long)silent.TotalSeconds);
+            Log.NoProgress(_logger, loop.Part, (long)silent.TotalSeconds);
         }
 
         return silent <= s_stalled;

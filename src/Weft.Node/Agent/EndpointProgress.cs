@@ -1,3 +1,4 @@
+using Weft.Dataplane;
 using Weft.Datastore;
 using Weft.Node.Cni;
 using Weft.Policy.Output;
@@ -27,7 +28,7 @@ internal sealed record EndpointEntry(WorkloadEndpointUpdate Update, long Program
 /// Knows of every endpoint of this node how far it is, and wakes the CNI calls that wait for one. Told by the policy loop (what is wanted) and by the
 /// dataplane loop (what is in the kernel); asked by CNI calls and status requests, so it is one of the few places with a lock.
 /// </summary>
-internal sealed class EndpointProgress(TimeSpan budget, TimeProvider time) : IPolicyWait
+internal sealed class EndpointProgress(TimeSpan budget, TimeProvider time) : IPolicyWait, IEndpointProgress
 {
     private readonly Lock _gate = new(); // Guards both tables; held for look-ups only.
     private readonly Dictionary<WorkloadEndpointId, EndpointEntry> _entries = [];
@@ -64,7 +65,6 @@ internal sealed class EndpointProgress(TimeSpan budget, TimeProvider time) : IPo
         }
     }
 
-    /// <summary>Everything of this revision is in the kernel.</summary>
     public void Programmed(WorkloadEndpointId id, long revision)
     {
         lock (_gate)
@@ -82,7 +82,6 @@ internal sealed class EndpointProgress(TimeSpan budget, TimeProvider time) : IPo
         }
     }
 
-    /// <summary>The kernel refused; the dataplane goes on trying.</summary>
     public void Failed(WorkloadEndpointId id, string problem)
     {
         lock (_gate)

@@ -33,4 +33,10 @@ internal static partial class Log
 
     [LoggerMessage(1709, LogLevel.Error, "the agent cannot listen: {Reason}")]
     public static partial void CannotListen(ILogger logger, string reason);
+
+    [LoggerMessage(1710, LogLevel.Error, "settings are not taken up: {Problem}")]
+    public static partial void SettingsRefused(ILogger logger, string problem);
+
+    [LoggerMessage(1711, LogLevel.Error, "the kernel cannot be programmed: {Reason}")]
+    public static partial void NoDataplane(ILogger logger, string reason);
 }

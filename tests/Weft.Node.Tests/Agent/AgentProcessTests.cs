@@ -256,7 +256,9 @@ public sealed class AgentProcessTests : IAsyncDisposable
 
         public AgentState? State { get; set; }
 
-        public Heartbeat Heartbeat { get; } = new("dataplane");
+        public string Part => "dataplane";
+
+        public long LastBeat => 0;
 
         public ValueTask PostAsync(DataplaneUpdate update, CancellationToken stop)
         {
@@ -277,6 +279,10 @@ public sealed class AgentProcessTests : IAsyncDisposable
         public Task RunAsync(CancellationToken stop) => Task.Delay(Timeout.Infinite, stop);
 
         public void Beat()
+        {
+        }
+
+        public void Dispose()
         {
         }
     }

@@ -1,0 +1,101 @@
+using Microsoft.Extensions.Logging;
+using Weft.Dataplane.Drivers;
+using Weft.Datastore;
+using Weft.Datastore.Etcd;
+using Weft.Datastore.Sync;
+using Weft.Hosting;
+using Weft.Hosting.Configuration;
+using Weft.Ipam;
+using Weft.Linux;
+using Weft.Node.Cni;
+using Weft.Node.Startup;
+
+namespace Weft.Node.Agent;
+
+/// <summary>"weft agent": reads the settings, makes the real parts and hands them to <see cref="AgentProcess"/>, where the drawing is.</summary>
+public sealed class AgentRole : IRole
+{
+    public string Name => "agent";
+
+    public string Summary => "run the node agent: CNI, pod routes and policy";
+
+    public IReadOnlyList<ISetting> Settings => [.. AgentSettings.Settings, .. NodeSettings.Settings, .. DatastoreSettings.Settings];
+
+    public IReadOnlyList<RoleOption> Options => [new RoleOption("--run-dir", AgentSettings.RunDirOption)];
+
+    public async Task<ExitStatus> RunAsync(RoleContext context, CancellationToken stop)
+    {
+        AgentSettings settings = AgentSettings.Parse(context.Settings);
+        NodeSettings node = NodeSettings.Parse(context.Settings);
+        DatastoreSettings datastore = DatastoreSettings.Parse(context.Settings);
+        if (context.Settings.Problems.Count > 0)
+        {
+            return ExitStatus.Configuration;
+        }
+
+        ILogger logger = context.Logs.CreateLogger("agent");
+        await using EtcdDatastore store = EtcdDatastore.Connect(datastore, context.Logs, context.Time);
+        AgentParts parts = new()
+        {
+            Settings = settings,
+            Node = node,
+            Datastore = store,
+            Syncer = new EtcdSyncer(store, PolicyLoop.Ranges, context.Logs, context.Time),
+            Addresses = new AddressAllocator(store, context.Logs, context.Time),
+            Network = new PodNetwork(context.Logs.CreateLogger("cni")),
+            Host = new KernelHost(),
+            Dataplane = (progress, state) => new KernelDataplane(settings, progress, state, context),
+        };
+        AgentProcess agent;
+        try
+        {
+            agent = new AgentProcess(parts, context);
+        }
+        catch (Exception e) when (e is DataplaneException or KernelException)
+        {
+            Log.NoDataplane(logger, e.Message);
+            return ExitStatus.Failed;
+        }
+
+        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        Task<bool> reload = WaitForReloadAsync();
+        ExitStatus status = await agent.RunAsync(end.Token);
+        await end.CancelAsync();
+        return await reload ? ExitStatus.RestartRequested : status;
+
+        // SIGHUP with settings that are right ends this process with 129, and the service manager starts one that has them: the kernel's state stays
+        // meanwhile, so a restart costs nothing that a reload would save.
+        async Task<bool> WaitForReloadAsync()
+        {
+            try
+            {
+                while (true)
+                {
+                    await context.Reload.WaitAsync(end.Token);
+                    if (context.ReadSettingsAgain?.Invoke() is { } fresh && Check(fresh, logger))
+                    {
+                        await end.CancelAsync();
+                        return true;
+                    }
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                return false;
+            }
+        }
+    }
+
+    private static bool Check(SettingsReader fresh, ILogger logger)
+    {
+        AgentSettings.Parse(fresh);
+        NodeSettings.Parse(fresh);
+        DatastoreSettings.Parse(fresh);
+        foreach (string problem in fresh.Problems)
+        {
+            Log.SettingsRefused(logger, problem);
+        }
+
+        return fresh.Problems.Count == 0;
+    }
+}

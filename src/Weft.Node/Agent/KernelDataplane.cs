@@ -1,0 +1,43 @@
+using Weft.Dataplane;
+using Weft.Dataplane.Drivers.IpTables;
+using Weft.Hosting;
+using Weft.Linux.Namespaces;
+using Weft.Policy.Output;
+
+namespace Weft.Node.Agent;
+
+/// <summary>The dataplane loop as the agent runs it: its reports become the agent's state.</summary>
+internal sealed class KernelDataplane : IDataplane
+{
+    private readonly DataplaneLoop _loop;
+
+    /// <param name="settings">Which iptables.</param>
+    /// <param name="progress">Told how far endpoints are.</param>
+    /// <param name="state">Told of every round.</param>
+    /// <param name="context">Logs and clock.</param>
+    /// <param name="space">Null for the namespace of the process.</param>
+    /// <exception cref="Dataplane.Drivers.DataplaneException">iptables is not installed.</exception>
+    public KernelDataplane(AgentSettings settings, EndpointProgress progress, AgentState state, RoleContext context, NetNamespace? space = null)
+    {
+        IpTablesBackend backend = settings.IptablesBackend switch { "nft" => IpTablesBackend.Nft, "legacy" => IpTablesBackend.Legacy, _ => IpTablesBackend.Auto };
+        _loop = new DataplaneLoop(
+            new DataplaneSettings { Backend = backend },
+            progress,
+            context.Logs,
+            context.Time,
+            report => state.SetApply(new ApplyState(report.At, report.Duration, report.Problem, report.Policies, report.Profiles, report.Sets, report.Routes)),
+            space);
+    }
+
+    public string Part => "dataplane loop";
+
+    public long LastBeat => _loop.LastBeat;
+
+    public ValueTask PostAsync(DataplaneUpdate update, CancellationToken stop) => _loop.PostAsync(update, stop);
+
+    public Task RunAsync(CancellationToken stop) => _loop.RunAsync(stop);
+
+    public void Beat() => _loop.Beat();
+
+    public void Dispose() => _loop.Dispose();
+}
