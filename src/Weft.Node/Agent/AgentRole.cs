@@ -42,7 +42,7 @@ public sealed class AgentRole : IRole
             Datastore = store,
             Syncer = new EtcdSyncer(store, PolicyLoop.Ranges, context.Logs, context.Time),
             Addresses = new AddressAllocator(store, context.Logs, context.Time),
-            Network = new PodNetwork(context.Logs.CreateLogger("cni")),
+            Network = new PodNetwork(context.Logs.CreateLogger("cni"), HostRoutes.ByDataplane),
             Host = new KernelHost(),
             Dataplane = (progress, state) => new KernelDataplane(settings, progress, state, context),
         };

@@ -31,7 +31,7 @@ internal static class LocalCall
         {
             Datastore = store,
             Addresses = new AddressAllocator(store, logs, TimeProvider.System),
-            Network = new PodNetwork(logger),
+            Network = new PodNetwork(logger, HostRoutes.Here),
             PolicyWait = NoAgent.Instance,
             Readiness = NoAgent.Instance,
             Node = NodeName(request.Config),

@@ -7,13 +7,24 @@ using Weft.Primitives.Net;
 
 namespace Weft.Node.Cni;
 
+/// <summary>Routes and neighbours of the host have one writer at a time.</summary>
+internal enum HostRoutes
+{
+    /// <summary>The agent's dataplane writes them from the endpoint, before ADD returns.</summary>
+    ByDataplane,
+
+    /// <summary>No agent is there: they are written with the interface, as an agent would, so that a later one finds them right.</summary>
+    Here,
+}
+
 /// <summary>
 /// <see cref="IPodNetwork"/> on the kernel. Every call has threads of its own: netlink blocks (deleting a veth pair waits for RCU), and entering a
 /// namespace needs a throw-away thread anyway.
 /// </summary>
 /// <param name="logger">For settings that could not be written.</param>
+/// <param name="hostRoutes">Who writes the host's routes to pods.</param>
 /// <param name="hostSpace">Where the host's sides live; null for the namespace of this process.</param>
-internal sealed class PodNetwork(ILogger logger, NetNamespace? hostSpace = null) : IPodNetwork
+internal sealed class PodNetwork(ILogger logger, HostRoutes hostRoutes, NetNamespace? hostSpace = null) : IPodNetwork
 {
     /// <summary>RTPROT_BOOT: what "ip route add" writes, and Calico's plugin.</summary>
     private const byte BootProtocol = 3;
@@ -49,7 +60,7 @@ internal sealed class PodNetwork(ILogger logger, NetNamespace? hostSpace = null)
             }
 
             LinkInfo podSide = pod.Run(() => SetUpInside(plan));
-            foreach (IpAddress address in plan.Addresses)
+            foreach (IpAddress address in hostRoutes == HostRoutes.Here ? plan.Addresses : [])
             {
                 host.Neighbors.Replace(hostSide.Index, address, podSide.Mac).ThrowIfFailed($"add neighbour {address} to {plan.HostName}");
                 AddHostRoute(host, hostSide, address);

@@ -18,7 +18,7 @@ internal sealed class KernelNode : IDisposable
     public KernelNode()
     {
         _host = Make("host", out _);
-        Network = new PodNetwork(NullLogger.Instance, _host);
+        Network = new PodNetwork(NullLogger.Instance, HostRoutes.Here, _host);
     }
 
     public PodNetwork Network { get; }
