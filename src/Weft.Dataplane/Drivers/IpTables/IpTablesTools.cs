@@ -82,7 +82,13 @@ public sealed partial record IpTablesTools(IpFamily Family, IpTablesBackend Back
 
         int nftRules = CountRules(runner.Run(new ProcessRequest(nftSave)));
         int legacyRules = CountRules(runner.Run(new ProcessRequest(legacySave)));
-        return nftRules > legacyRules ? IpTablesBackend.Nft : IpTablesBackend.Legacy;
+        if (nftRules != legacyRules)
+        {
+            return nftRules > legacyRules ? IpTablesBackend.Nft : IpTablesBackend.Legacy;
+        }
+
+        // A tie (usually no rules at all) says nothing: what the host's own iptables is, an operator will look with. Calico takes legacy here.
+        return runner.Run(new ProcessRequest(name, "--version")).OutputText.Contains("legacy", StringComparison.Ordinal) ? IpTablesBackend.Legacy : IpTablesBackend.Nft;
     }
 
     // Through the runner, because the file belongs to the namespace the programs run in.

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Text;
+using Weft.Primitives.Hashing;
 
 namespace Weft.Dataplane.Drivers.IpTables;
 

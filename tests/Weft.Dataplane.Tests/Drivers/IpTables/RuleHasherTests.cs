@@ -1,3 +1,4 @@
+using Weft.Primitives.Hashing;
 using System.Text;
 using Weft.Dataplane.Drivers.IpTables;
 
