@@ -7,6 +7,8 @@ namespace Weft.Node.Router;
 /// <summary>Answers of the router as text for a terminal of 80 to 100 columns.</summary>
 internal static class ShowTables
 {
+    private const int Columns = 100;
+
     public static string Render(string command, JsonObject answer) => command switch
     {
         "neighbors" => Neighbors(answer),
@@ -32,7 +34,8 @@ internal static class ShowTables
         Table(text, rows);
         foreach (JsonObject neighbor in neighbors.Where(n => Text(n["state"]) != "Established" && Text(n["lastError"]).Length > 0))
         {
-            text.Append('\n').Append(Text(neighbor["name"])).Append(": ").Append(Text(neighbor["lastError"])).Append('\n');
+            text.Append('\n');
+            Wrap(text, $"{Text(neighbor["name"])}: {Text(neighbor["lastError"])}", indent: 2);
         }
 
         return text.ToString();
@@ -131,8 +134,20 @@ internal static class ShowTables
     {
         if (value.Length > 0)
         {
-            text.Append($"{name,-14}{value}\n");
+            Wrap(text, $"{name,-14}{value}", indent: 14);
         }
+    }
+
+    /// <summary>Breaks between words; a word longer than a line stays whole, so that it can be copied.</summary>
+    private static void Wrap(StringBuilder text, string line, int indent)
+    {
+        while (line.Length > Columns && line.LastIndexOf(' ', Columns) is var cut && cut > indent)
+        {
+            text.Append(line, 0, cut).Append('\n');
+            line = new string(' ', indent) + line[(cut + 1)..];
+        }
+
+        text.Append(line).Append('\n');
     }
 
     /// <summary>"12" or "12 + 3 v6".</summary>
