@@ -1,7 +1,7 @@
+using System.Buffers;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Weft.Hosting.Control;
 
 namespace Weft.Node.Cni;
 
@@ -11,43 +11,98 @@ namespace Weft.Node.Cni;
 /// <param name="Reason">Why there is no answer.</param>
 internal readonly record struct AgentAnswer(CniOutcome? Outcome, bool Nobody, string Reason);
 
-/// <summary>Hands a call to the agent of this node over its socket.</summary>
+/// <summary>
+/// Hands a call to the agent of this node over its socket: one JSON object per line each way (Weft.Hosting.Control). Blocking on purpose: this process has
+/// one thing to do, and the event loop and the thread pool behind an asynchronous socket would cost more time than all the rest of the call.
+/// </summary>
 internal static class AgentClient
 {
     /// <summary>Longer than the agent's own budget for a call: it must be the agent that says what took so long.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(110);
 
-    public static async Task<AgentAnswer> CallAsync(string socket, IReadOnlyDictionary<string, string> environment, JsonObject config, CancellationToken stop)
+    public static AgentAnswer Call(string path, IReadOnlyDictionary<string, string> environment, JsonObject config)
     {
-        JsonObject variables = [];
-        foreach ((string name, string value) in environment)
+        if (!File.Exists(path))
         {
-            variables[name] = value;
+            return new AgentAnswer(null, true, $"{path}: no such socket");
         }
 
-        JsonObject request = new()
-        {
-            ["command"] = "cni", ["verb"] = environment.GetValueOrDefault(CniRequest.VerbVariable), ["environment"] = variables, ["config"] = config.DeepClone(),
-        };
-        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        limit.CancelAfter(s_patience);
+        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        (socket.SendTimeout, socket.ReceiveTimeout) = ((int)s_patience.TotalMilliseconds, (int)s_patience.TotalMilliseconds);
         try
         {
-            JsonNode answer = await ControlClient.RequestAsync(socket, request, limit.Token);
-            return new AgentAnswer(CniOutcome.Read(answer), false, $"{socket}: the answer is not that of an agent");
+            socket.Connect(new UnixDomainSocketEndPoint(path));
+            Send(socket, Request(environment, config));
+            return Receive(socket) is { } line
+                ? new AgentAnswer(CniOutcome.Read(line), false, $"{path}: the answer is not that of an agent")
+                : new AgentAnswer(null, false, $"{path}: the connection ended without an answer");
         }
-        catch (IOException e)
+        catch (SocketException e)
         {
-            bool nobody = !File.Exists(socket) || e.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionRefused };
-            return new AgentAnswer(null, nobody, e.Message);
+            return new AgentAnswer(null, e.SocketErrorCode == SocketError.ConnectionRefused, $"{path}: {e.Message}");
         }
-        catch (Exception e) when (e is JsonException or InvalidDataException)
+        catch (JsonException e)
         {
-            return new AgentAnswer(null, false, $"{socket}: {e.Message}");
+            return new AgentAnswer(null, false, $"{path}: {e.Message}");
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+    }
+
+    private static ReadOnlySpan<byte> Request(IReadOnlyDictionary<string, string> environment, JsonObject config)
+    {
+        ArrayBufferWriter<byte> buffer = new(4096);
+        using (Utf8JsonWriter writer = new(buffer))
         {
-            return new AgentAnswer(null, false, $"{socket}: no answer within {s_patience.TotalSeconds} s");
+            writer.WriteStartObject();
+            writer.WriteString("command"u8, "cni"u8);
+            writer.WriteString("verb"u8, environment.GetValueOrDefault(CniRequest.VerbVariable, string.Empty));
+            writer.WriteStartObject("environment"u8);
+            foreach ((string name, string value) in environment)
+            {
+                writer.WriteString(name, value);
+            }
+
+            writer.WriteEndObject();
+            writer.WritePropertyName("config"u8);
+            config.WriteTo(writer);
+            writer.WriteEndObject();
+        }
+
+        buffer.Write("\n"u8);
+        return buffer.WrittenSpan;
+    }
+
+    private static void Send(Socket socket, ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            bytes = bytes[socket.Send(bytes)..];
+        }
+    }
+
+    /// <returns>Null when the agent hangs up before its line is complete.</returns>
+    private static JsonNode? Receive(Socket socket)
+    {
+        byte[] buffer = new byte[8192];
+        int length = 0;
+        while (true)
+        {
+            int read = socket.Receive(buffer, length, buffer.Length - length, SocketFlags.None);
+            if (read == 0)
+            {
+                return null;
+            }
+
+            int end = buffer.AsSpan(length, read).IndexOf((byte)'\n');
+            length += read;
+            if (end >= 0)
+            {
+                return JsonNode.Parse(buffer.AsSpan(0, length - read + end));
+            }
+
+            if (length == buffer.Length)
+            {
+                Array.Resize(ref buffer, buffer.Length * 2);
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ public static class CniMain
     /// <param name="input">The network configuration, or nothing for VERSION.</param>
     /// <param name="output">Receives the one JSON object.</param>
     /// <param name="errors">Receives log lines when the call runs without an agent.</param>
-    /// <param name="stop">Ends the wait for the agent.</param>
+    /// <param name="stop">Ends a call that runs without an agent.</param>
     /// <param name="calledAs">The name of the executable as it was called: as NAME-ipam it is the address plugin of another plugin.</param>
     /// <returns>The exit code.</returns>
     public static async Task<int> RunAsync(
@@ -33,8 +33,8 @@ public static class CniMain
                 body.WriteTo(writer);
             }
 
-            await output.WriteAsync("\n"u8.ToArray(), CancellationToken.None);
-            await output.FlushAsync(CancellationToken.None);
+            output.WriteByte((byte)'\n');
+            output.Flush();
         }
 
         return outcome.ExitCode;
@@ -46,7 +46,7 @@ public static class CniMain
         try
         {
             bool isVersion = environment.GetValueOrDefault(CniRequest.VerbVariable) == "VERSION";
-            JsonObject config = await ReadConfigAsync(input, mayBeEmpty: isVersion, stop);
+            JsonObject config = ReadConfig(input, mayBeEmpty: isVersion);
             if (config["cniVersion"] is JsonValue asked && asked.TryGetValue(out string? text) && (isVersion || CniVersions.IsSupported(text)))
             {
                 version = text;
@@ -62,7 +62,7 @@ public static class CniMain
             }
 
             CniRequest request = CniRequest.Parse(environment, config);
-            AgentAnswer answer = await AgentClient.CallAsync(request.Config.AgentSocket, environment, config, stop);
+            AgentAnswer answer = AgentClient.Call(request.Config.AgentSocket, environment, config);
             return answer.Outcome ?? await WithoutAgentAsync(request, answer, errors, stop);
         }
         catch (CniException e)
@@ -106,12 +106,12 @@ public static class CniMain
         return variables;
     }
 
-    private static async Task<JsonObject> ReadConfigAsync(Stream input, bool mayBeEmpty, CancellationToken stop)
+    private static JsonObject ReadConfig(Stream input, bool mayBeEmpty)
     {
         byte[] buffer = new byte[16 << 10];
         int length = 0;
         int read;
-        while ((read = await input.ReadAsync(buffer.AsMemory(length), stop)) > 0)
+        while ((read = input.Read(buffer.AsSpan(length))) > 0)
         {
             length += read;
             if (length > MaxConfigBytes)

@@ -137,8 +137,8 @@ public sealed class CniMainTests : IDisposable
     private static async Task<(int Exit, JsonObject? Body)> RunAsync(string input, params (string Name, string Value)[] environment)
     {
         using MemoryStream output = new();
-        int exit = await CniMain.RunAsync(
-            environment.ToDictionary(v => v.Name, v => v.Value), new MemoryStream(Encoding.UTF8.GetBytes(input)), output, Stream.Null, CancellationToken.None);
+        int exit = await Task.Run(() => CniMain.RunAsync(
+            environment.ToDictionary(v => v.Name, v => v.Value), new MemoryStream(Encoding.UTF8.GetBytes(input)), output, Stream.Null, CancellationToken.None));
         return (exit, output.Length == 0 ? null : (JsonObject?)JsonNode.Parse(output.ToArray()));
     }
 }
