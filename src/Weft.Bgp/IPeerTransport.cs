@@ -25,6 +25,6 @@ public interface IPeerConnection : IAsyncDisposable
 public interface IPeerTransport
 {
     /// <summary>Connects to <see cref="PeerSettings.Address"/>. Failure is an
-    /// <see cref="IOException"/> (or the <see cref="System.Net.Sockets.SocketException"/> itself) whose message says what was tried and what came back.</summary>
+    /// <see cref="IOException"/> (or the socket's own exception) whose message says what was tried and what came back.</summary>
     ValueTask<IPeerConnection> ConnectAsync(PeerSettings peer, CancellationToken stop);
 }

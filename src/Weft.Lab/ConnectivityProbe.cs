@@ -13,10 +13,13 @@ namespace Weft.Lab;
 internal sealed class ConnectivityProbe(IReadOnlyList<RunningPod> pods, IpFamily family)
 {
     /// <summary>How many pods ask at the same time.</summary>
-    private const int Parallel = 16;
+    private const int Parallel = 12;
 
-    /// <summary>A dropped packet gives no answer: after this time the flow counts as closed. One SYN is sent again within it.</summary>
-    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(1300);
+    /// <summary>
+    /// A dropped packet gives no answer: what has not answered this long after the pod's last answer counts as closed. Measured from the last answer, so
+    /// that a busy machine is not mistaken for a closed port.
+    /// </summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(1200);
 
     private readonly IPEndPoint?[] _endpoints = [.. pods.Select(p => p.Addresses.Where(a => a.Family == family)
         .Select(a => new IPEndPoint(a.ToIPAddress(), PodServer.Port)).FirstOrDefault())];
@@ -58,36 +61,37 @@ internal sealed class ConnectivityProbe(IReadOnlyList<RunningPod> pods, IpFamily
     {
         using NetNamespace space = NetNamespace.Open(LabFiles.NamespacePath(PodRunner.Machine(pods[from].Plan)));
         AddressFamily addressFamily = family == IpFamily.IPv6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork;
-        (Socket Tcp, Socket Udp)[] sockets = space.Run(() => targets.Select(_ => (
-            new Socket(addressFamily, SocketType.Stream, ProtocolType.Tcp),
-            new Socket(addressFamily, SocketType.Dgram, ProtocolType.Udp))).ToArray());
+        Socket[] sockets = space.Run(() => targets.Select(_ => new Socket(addressFamily, SocketType.Stream, ProtocolType.Tcp))
+            .Append(new Socket(addressFamily, SocketType.Dgram, ProtocolType.Udp)).ToArray());
         try
         {
             using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
             limit.CancelAfter(s_patience);
-            Task<bool>[] tcp = [.. targets.Select((to, i) => AskTcpAsync(sockets[i].Tcp, to, limit.Token))];
-            Task<bool>[] udp = [.. targets.Select((to, i) => AskUdpAsync(sockets[i].Udp, to, limit.Token))];
-            bool[] byTcp = await Task.WhenAll(tcp);
-            bool[] byUdp = await Task.WhenAll(udp);
+            void Answered() => limit.CancelAfter(s_patience);
+            Reach[] reach = new Reach[targets.Length];
+            Task udp = AskUdpAsync(sockets[^1], targets, reach, Answered, limit.Token);
+            bool[] byTcp = await Task.WhenAll(targets.Select((to, i) => AskTcpAsync(sockets[i], to, Answered, limit.Token)));
+            await udp;
             stop.ThrowIfCancellationRequested();
-            return [.. targets.Select((_, i) => (byTcp[i] ? Reach.Tcp : Reach.None) | (byUdp[i] ? Reach.Udp : Reach.None))];
+            return [.. reach.Select((r, i) => byTcp[i] ? r | Reach.Tcp : r)];
         }
         finally
         {
-            foreach ((Socket tcp, Socket udp) in sockets)
+            foreach (Socket socket in sockets)
             {
-                tcp.Dispose();
-                udp.Dispose();
+                socket.Dispose();
             }
         }
     }
 
-    private async Task<bool> AskTcpAsync(Socket socket, int to, CancellationToken limit)
+    private async Task<bool> AskTcpAsync(Socket socket, int to, Action answered, CancellationToken limit)
     {
         try
         {
             await socket.ConnectAsync(_endpoints[to]!, limit);
-            return await ReadNameAsync(socket, limit) == pods[to].Plan.Name;
+            bool right = await ReadNameAsync(socket, limit) == pods[to].Plan.Name;
+            answered();
+            return right;
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException)
         {
@@ -95,17 +99,34 @@ internal sealed class ConnectivityProbe(IReadOnlyList<RunningPod> pods, IpFamily
         }
     }
 
-    private async Task<bool> AskUdpAsync(Socket socket, int to, CancellationToken limit)
+    /// <summary>One socket asks all targets; an answer counts for the pod whose address it comes from, if it carries that pod's name.</summary>
+    private async Task AskUdpAsync(Socket socket, int[] targets, Reach[] reach, Action answered, CancellationToken limit)
     {
+        Dictionary<EndPoint, int> index = [];
+        byte[] buffer = new byte[256];
         try
         {
-            await socket.ConnectAsync(_endpoints[to]!, limit);
-            await socket.SendAsync("who?"u8.ToArray(), limit);
-            return await ReadNameAsync(socket, limit) == pods[to].Plan.Name;
+            for (int i = 0; i < targets.Length; i++)
+            {
+                index[_endpoints[targets[i]]!] = i;
+                await socket.SendToAsync("who?"u8.ToArray(), _endpoints[targets[i]]!, limit);
+            }
+
+            EndPoint any = new IPEndPoint(family == IpFamily.IPv6 ? IPAddress.IPv6Any : IPAddress.Any, 0);
+            for (int open = targets.Length; open > 0; open--)
+            {
+                SocketReceiveFromResult received = await socket.ReceiveFromAsync(buffer, any, limit);
+                if (index.TryGetValue(received.RemoteEndPoint, out int i)
+                    && Encoding.ASCII.GetString(buffer, 0, received.ReceivedBytes).TrimEnd('\n') == pods[targets[i]].Plan.Name)
+                {
+                    reach[i] = Reach.Udp;
+                    answered();
+                }
+            }
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException)
         {
-            return false;
+            // What has not answered by now counts as closed.
         }
     }
 

@@ -9,7 +9,8 @@ namespace Weft.Lab;
 /// </summary>
 internal sealed class LabUp(Topology topology, LabConsole console, string executable, TimeProvider time)
 {
-    private static readonly TimeSpan s_convergence = TimeSpan.FromSeconds(30);
+    /// <summary>How long the answers may take to become the expected ones: half a minute, and more for a large rack, where the questions alone take long.</summary>
+    private readonly TimeSpan _convergence = TimeSpan.FromSeconds(30 + (topology.Pods.Count * topology.Pods.Count / 500));
 
     private readonly RackBuilder _rack = new(topology, console, executable, time);
 
@@ -79,13 +80,13 @@ internal sealed class LabUp(Topology topology, LabConsole console, string execut
         IReadOnlyList<RunningPod> pods, ConnectivityMatrix expected, ConnectivityMatrix? before, CancellationToken stop)
     {
         TimeSpan start = console.Elapsed;
-        ConnectivityMatrix v4 = await new ConnectivityProbe(pods, IpFamily.IPv4).ConvergeAsync(expected, s_convergence, time, stop);
+        ConnectivityMatrix v4 = await new ConnectivityProbe(pods, IpFamily.IPv4).ConvergeAsync(expected, _convergence, time, stop);
         console.Text(v4.Render(console, before));
         bool good = Report(v4, expected, "IPv4", start);
         if (topology.Options.IPv6)
         {
             start = console.Elapsed;
-            ConnectivityMatrix v6 = await new ConnectivityProbe(pods, IpFamily.IPv6).ConvergeAsync(expected, s_convergence, time, stop);
+            ConnectivityMatrix v6 = await new ConnectivityProbe(pods, IpFamily.IPv6).ConvergeAsync(expected, _convergence, time, stop);
             good &= Report(v6, expected, "IPv6", start);
         }
 

@@ -161,6 +161,12 @@ public static class ControlClient
     /// <exception cref="IOException">Nobody listens on the path, or the answer did not arrive; the text names the path.</exception>
     public static async Task<JsonNode> RequestAsync(string path, JsonNode request, CancellationToken stop)
     {
+        if (!File.Exists(path))
+        {
+            // The framework reports a missing socket file as "Cannot assign requested address".
+            throw new IOException($"{path}: there is no such socket; is the role running?");
+        }
+
         using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
