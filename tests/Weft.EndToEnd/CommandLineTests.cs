@@ -75,6 +75,16 @@ public sealed class CommandLineTests
         }
     }
 
+    [Fact]
+    public async Task ShippedReference_IsWhatTheExecutablePrints()
+    {
+        string shipped = await File.ReadAllTextAsync(Path.Combine(Path.GetDirectoryName(Executable.Path)!, "../../packaging/config/REFERENCE.md"));
+
+        Outcome outcome = await Executable.RunAsync("config", "reference");
+
+        Assert.Equal(shipped, outcome.MustSucceed().Output);
+    }
+
     [Theory]
     [InlineData("weft.conf")]
     [InlineData("switch.conf")]

@@ -154,7 +154,7 @@ public sealed class NeighborTable : IReconciler
         foreach ((string Link, IpAddress Address) key in _actual.Keys.Where(k => k.Link == name && desired?.ContainsKey(k.Address) != true).ToArray())
         {
             NetlinkResult result = _requests.Delete(link.Index, key.Address);
-            if (result.IsSuccess || result.Errno == Errno.ENOENT)
+            if (result.IsSuccess || result.Errno is Errno.ENOENT or Errno.ENODEV)
             {
                 _actual.Remove(key);
             }
