@@ -68,7 +68,7 @@ setup_toolchain() {
 setup_runtime() { install iproute2 iptables ipset nftables kmod; }
 
 setup_tests() {
-    install etcd-server etcd-client bird2 gobgpd tshark tcpdump openssl procps jq netcat-openbsd conntrack gcc libc6-dev socat
+    install etcd-server etcd-client bird2 tshark openssl procps iputils-ping conntrack gcc libc6-dev systemd
 }
 
 cmd_build() {
@@ -163,7 +163,7 @@ cmd_test() {
 cmd_bench() {
     need_root bench
     setup_runtime
-    setup_tests
+    install etcd-server etcd-client containernetworking-plugins time python3
     cmd_publish
     exec bash "$root/tests/Weft.Bench/run.sh" "$@"
 }
@@ -171,6 +171,7 @@ cmd_bench() {
 cmd_soak() {
     need_root soak
     setup_runtime
+    install jq procps
     cmd_publish
     exec bash "$root/tests/Weft.Soak/run.sh" "${1:-5}"
 }

@@ -57,7 +57,7 @@ public sealed class LabTests
     {
         string before = await HostStateAsync();
         using Process lab = Executable.Start(Executable.Path, ["lab"]);
-        await Task.Delay(4000);
+        await Task.Delay(1500);
         Outcome second = await Executable.RunAsync("lab");
         lab.Kill();
         await lab.WaitForExitAsync();
