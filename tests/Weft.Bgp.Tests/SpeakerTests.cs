@@ -69,6 +69,28 @@ public sealed class SpeakerTests : IAsyncDisposable
         await UntilAsync(async () => (await right.GetRoutesAsync(new RouteQuery()))!.Value.Length == 1, "one route");
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(-1)]
+    public async Task WallClockJumpsByAYear_SessionStays(int direction)
+    {
+        BgpSpeaker left = Speaker("10.0.0.1", 65001);
+        BgpSpeaker right = Speaker("10.0.0.2", 65002);
+        await left.AddPeerAsync(Peer("10.0.0.2", 65002) with { HoldTime = TimeSpan.FromSeconds(9) });
+        await right.AddPeerAsync(Peer("10.0.0.1", 65001) with { Connect = ConnectMode.Passive });
+        await UntilAsync(async () => await IsUp(left) && await IsUp(right), "established");
+
+        _time.WallClockJump = TimeSpan.FromDays(365) * direction;
+        for (int second = 0; second < 60; second++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            Assert.True(await IsUp(left) && await IsUp(right), $"down after {second} s");
+            await Task.Delay(1);
+        }
+
+        Assert.Equal(1, (await First(left)).EstablishedCount);
+    }
+
     [Fact]
     public async Task IdleSession_LivesOnKeepalives_ForHours()
     {

@@ -28,6 +28,7 @@ internal sealed class PeerSession
     private bool _removed;
     private TaskCompletionSource? _allEnded;
     private DateTimeOffset _since;
+    private long _sinceTimestamp; // The same moment on the monotonic clock: what is shown may jump with the wall clock, what is decided may not.
     private int _establishedCount;
     private string? _lastError;
     private DateTimeOffset? _lastErrorAt;
@@ -39,7 +40,7 @@ internal sealed class PeerSession
         _loop = loop;
         _services = services;
         _main = new SessionSlot(this, loop, Configure());
-        _since = services.Time.GetUtcNow();
+        MarkChange();
     }
 
     public PeerId Id { get; }
@@ -329,9 +330,15 @@ internal sealed class PeerSession
             old.Step(new SessionInput(SessionEvent.Stop, Error: new BgpError(ErrorCode.Cease, Subcode.CollisionResolution), Text: "another connection is established"));
         }
 
-        _since = _services.Time.GetUtcNow();
+        MarkChange();
         _establishedCount++;
         Log.Established(_services.Logger, Settings.Name, session.RemoteAs, session.RemoteRouterId, session.Families, session.HoldTime);
+    }
+
+    private void MarkChange()
+    {
+        _since = _services.Time.GetUtcNow();
+        _sinceTimestamp = _services.Time.GetTimestamp();
     }
 
     internal void OnDown(SessionSlot slot, bool wasEstablished, string reason, BgpError? sent)
@@ -345,8 +352,8 @@ internal sealed class PeerSession
 
         if (wasEstablished)
         {
-            slot.Fsm.Failures = _services.Time.GetUtcNow() - _since > TimeSpan.FromSeconds(30) ? 1 : slot.Fsm.Failures;
-            _since = _services.Time.GetUtcNow();
+            slot.Fsm.Failures = _services.Time.GetElapsedTime(_sinceTimestamp) > TimeSpan.FromSeconds(30) ? 1 : slot.Fsm.Failures;
+            MarkChange();
             Log.SessionEnded(_services.Logger, Settings.Name, reason);
         }
         else

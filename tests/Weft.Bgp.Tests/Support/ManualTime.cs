@@ -11,7 +11,10 @@ internal sealed class ManualTime : TimeProvider
 
     public override long GetTimestamp() => Volatile.Read(ref _ticks);
 
-    public override DateTimeOffset GetUtcNow() => DateTimeOffset.UnixEpoch.AddTicks(GetTimestamp());
+    /// <summary>How far the wall clock is off the monotonic one: an administrator or NTP moves it.</summary>
+    public TimeSpan WallClockJump { get; set; }
+
+    public override DateTimeOffset GetUtcNow() => DateTimeOffset.UnixEpoch.AddDays(10_000).AddTicks(GetTimestamp()) + WallClockJump;
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
