@@ -105,7 +105,7 @@ internal sealed class MemoryDatastore : IDatastore
         return new WriteResult(WriteOutcome.Written, new Revision(_revision), null);
     }
 
-    private KeyValue? Find(ModelKey key)
+    public KeyValue? Find(ModelKey key)
     {
         if (!_values.TryGetValue(key.Path, out (byte[] Json, long Revision) stored))
         {

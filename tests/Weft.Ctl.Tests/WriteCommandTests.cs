@@ -154,7 +154,7 @@ public sealed class WriteCommandTests
         {
             if (races-- > 0)
             {
-                IPPool other = (IPPool)_store.GetAsync(key, default).Result!.Value;
+                IPPool other = (IPPool)_store.Find(key)!.Value;
                 other.Spec.Disabled = races % 2 == 0;
                 _store.Put(key, other);
             }
@@ -171,7 +171,7 @@ public sealed class WriteCommandTests
     {
         await _cli.RunAsync("create -f -", Pool);
         ResourceKey key = new(ResourceKind.IPPool, "pool-a");
-        _store.BeforeWrite = () => _store.Put(key, _store.GetAsync(key, default).Result!.Value);
+        _store.BeforeWrite = () => _store.Put(key, _store.Find(key)!.Value);
 
         CliResult result = await _cli.RunAsync("apply -f -", Pool.Replace("natOutgoing: true", "natOutgoing: false"));
 

@@ -43,10 +43,10 @@ public readonly struct IpPrefix : IEquatable<IpPrefix>, IComparable<IpPrefix>, I
     /// <summary>0.0.0.0/0 or ::/0.</summary>
     public bool IsDefault => Family != IpFamily.None && Length == 0;
 
-    /// <summary>How many addresses the prefix holds; 0 stands for 2^128 (::/0).</summary>
-    public UInt128 Size => UInt128.One << (Address.BitLength - Length);
+    /// <summary>How many addresses the prefix holds; for ::/0, whose 2^128 do not fit, <see cref="UInt128.MaxValue"/>.</summary>
+    public UInt128 Size => Address.BitLength - Length == 128 ? UInt128.MaxValue : UInt128.One << (Address.BitLength - Length);
 
-    public IpAddress LastAddress => Address.Add(Size - 1);
+    public IpAddress LastAddress => IsIPv6 && IsDefault ? IpAddress.FromIPv6(UInt128.MaxValue) : Address.Add(Size - 1);
 
     public bool Contains(IpAddress address) =>
         address.Family == Family && (address.Value & IpAddress.Mask(Family, Length)) == Address.Value;

@@ -23,7 +23,7 @@ internal sealed class BirdProcess : IDisposable
         return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 
-    public static BirdProcess Start(string configuration)
+    public static async Task<BirdProcess> StartAsync(string configuration)
     {
         string directory = Directory.CreateTempSubdirectory("weft-bird-").FullName;
         File.WriteAllText(Path.Combine(directory, "bird.conf"), configuration);
@@ -34,7 +34,7 @@ internal sealed class BirdProcess : IDisposable
         for (int i = 0; i < 100 && !File.Exists($"{directory}/bird.ctl"); i++)
         {
             Assert.False(process.HasExited, $"bird ended: {(process.HasExited ? process.StandardError.ReadToEnd() : "")}");
-            Thread.Sleep(50);
+            await Task.Delay(50);
         }
 
         return bird;

@@ -52,7 +52,7 @@ public sealed class BirdTests
     public async Task SessionComesUp_RoutesGoBothWays_WithdrawalsToo(uint weftAs, uint birdAs)
     {
         int birdPort = BirdProcess.FreePort(Bird);
-        using BirdProcess bird = BirdProcess.Start(Configuration(birdPort, BirdProcess.FreePort(Own), weftAs, birdAs));
+        using BirdProcess bird = await BirdProcess.StartAsync(Configuration(birdPort, BirdProcess.FreePort(Own), weftAs, birdAs));
         using var stop = new CancellationTokenSource();
         var speaker = new BgpSpeaker(Options(weftAs), new SocketTransport(), AllNextHopsReachable.Instance, TimeProvider.System, NullLogger.Instance);
         var table = new ForwardingTable();
@@ -94,7 +94,7 @@ public sealed class BirdTests
     public async Task WrongAs_SendsNotification22_ReportedOnBothSides()
     {
         int birdPort = BirdProcess.FreePort(Bird);
-        using BirdProcess bird = BirdProcess.Start(Configuration(birdPort, BirdProcess.FreePort(Own), 65001, 65009));
+        using BirdProcess bird = await BirdProcess.StartAsync(Configuration(birdPort, BirdProcess.FreePort(Own), 65001, 65009));
         using var stop = new CancellationTokenSource();
         var speaker = new BgpSpeaker(Options(65001), new SocketTransport(), AllNextHopsReachable.Instance, TimeProvider.System, NullLogger.Instance);
         Task running = speaker.RunAsync(stop.Token);
@@ -120,7 +120,7 @@ public sealed class BirdTests
         listener.Bind(new IPEndPoint(IPAddress.Parse(Own), 0));
         listener.Listen();
         int port = ((IPEndPoint)listener.LocalEndPoint!).Port;
-        using BirdProcess bird = BirdProcess.Start(Configuration(birdPort, port, 65001, 65002));
+        using BirdProcess bird = await BirdProcess.StartAsync(Configuration(birdPort, port, 65001, 65002));
         using var stop = new CancellationTokenSource();
         var speaker = new BgpSpeaker(Options(65001), new SocketTransport(), AllNextHopsReachable.Instance, TimeProvider.System, NullLogger.Instance);
         Task running = speaker.RunAsync(stop.Token);

@@ -34,6 +34,15 @@ public sealed class IpPrefixTests
         Assert.Equal(("10.0.0.1/32", "::1/128"), (four.ToString(), six.ToString()));
     }
 
+    [Theory]
+    [InlineData("0.0.0.0/0", "255.255.255.255")]
+    [InlineData("10.0.0.0/8", "10.255.255.255")]
+    [InlineData("10.0.0.1/32", "10.0.0.1")]
+    [InlineData("::/0", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")]
+    [InlineData("::/1", "7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")]
+    [InlineData("fd00::/127", "fd00::1")]
+    public void LastAddress_EndsThePrefix(string prefix, string last) => Assert.Equal(last, IpPrefix.Parse(prefix).LastAddress.ToString());
+
     [Fact]
     public void Text_RoundTrips() => s_any.Sample(prefix => IpPrefix.Parse(prefix.ToString()) == prefix);
 
