@@ -272,6 +272,13 @@ public sealed class BgpSpeaker
         await _ribs.IPv6.PostAsync(() => _ribs.IPv6.Subscribe(listener), stop);
     }
 
+    /// <summary>The listener hears nothing more once this has gone through the RIBs.</summary>
+    public async ValueTask UnsubscribeAsync(IRibListener listener, CancellationToken stop = default)
+    {
+        await _ribs.IPv4.PostAsync(() => _ribs.IPv4.Unsubscribe(listener), stop);
+        await _ribs.IPv6.PostAsync(() => _ribs.IPv6.Unsubscribe(listener), stop);
+    }
+
     public async Task<ImmutableArray<PeerSnapshot>> GetPeersAsync(CancellationToken stop = default)
     {
         ImmutableArray<PeerSnapshot>.Builder snapshots = ImmutableArray.CreateBuilder<PeerSnapshot>();

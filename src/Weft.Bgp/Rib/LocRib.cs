@@ -70,6 +70,8 @@ internal sealed class LocRib
         listener.OnBatchEnd(_tables.Family);
     }
 
+    public void Unsubscribe(IRibListener listener) => _listeners.Remove(listener);
+
     private void Decide(PrefixId prefix)
     {
         PrefixTable prefixes = _tables.Prefixes;

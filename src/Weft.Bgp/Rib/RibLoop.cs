@@ -276,6 +276,8 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
 
     public void Subscribe(IRibListener listener) => _loc.Subscribe(listener);
 
+    public void Unsubscribe(IRibListener listener) => _loc.Unsubscribe(listener);
+
     public void ResolveNextHops()
     {
         var changed = new Bitmap();

@@ -179,7 +179,7 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
 
         foreach ((IpPrefix prefix, NextHopSet? hops) in TakePending())
         {
-            if (hops is null)
+            if (hops is null || _settings is { InstallRoutes: false })
             {
                 _learned.Remove(prefix);
             }
@@ -241,6 +241,13 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
         foreach (IpPrefix prefix in _learned.Keys)
         {
             Refresh(prefix);
+        }
+
+        if (!settings.InstallRoutes)
+        {
+            // The RIB is no longer heard; when it is again, it tells everything.
+            _learned.Clear();
+            _sets.Clear();
         }
     }
 

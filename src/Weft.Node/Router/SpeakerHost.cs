@@ -29,6 +29,7 @@ internal sealed class SpeakerHost : IAsyncDisposable
     private CancellationTokenSource? _speakerStop;
     private Task _running = Task.CompletedTask;
     private FibSettings? _fibSettings;
+    private bool _fibListens;
     private HostView? _seen;
     private long _startedAt;
     private long _triedAt;
@@ -70,6 +71,7 @@ internal sealed class SpeakerHost : IAsyncDisposable
             await StartAsync(desired, stop);
         }
 
+        await ConnectFibAsync(desired.Fib.InstallRoutes, stop);
         if (_fibSettings is null || !Same(_fibSettings, desired.Fib))
         {
             _fibSettings = desired.Fib;
@@ -136,13 +138,32 @@ internal sealed class SpeakerHost : IAsyncDisposable
         _running = speaker.RunAsync(_speakerStop.Token);
         _ = WatchAsync(_running);
         _fib.IsFrozen = false;
-        await speaker.SubscribeAsync(_fib, stop);
+        _fibListens = false;
         _peers.Clear();
         _originated.Clear();
         _speaker = speaker;
         _seen = _watcher.Current;
         (_startedAt, IsSettled) = (_time.GetTimestamp(), false);
         Log.Started(_logger, desired.Speaker.RouterId, desired.Speaker.LocalAs, desired.Peers.Count);
+    }
+
+    /// <summary>A router that installs nothing does not keep a second table of everything for the kernel either.</summary>
+    private async Task ConnectFibAsync(bool installRoutes, CancellationToken stop)
+    {
+        if (installRoutes == _fibListens)
+        {
+            return;
+        }
+
+        _fibListens = installRoutes;
+        if (installRoutes)
+        {
+            await _speaker!.SubscribeAsync(_fib, stop);
+        }
+        else
+        {
+            await _speaker!.UnsubscribeAsync(_fib, stop);
+        }
     }
 
     private async Task WatchAsync(Task running)
