@@ -123,8 +123,19 @@ internal sealed class Connection : IReceiverEvents
         return result;
     }
 
-    public async ValueTask OnFatalAsync(SessionInput input, CancellationToken stop) =>
-        await _loop.PostAsync(() => _owner.OnInput(this, in input), stop);
+    /// <summary>Waits until the state machine has answered: what follows closes the sender, and the NOTIFICATION must be in it by then.</summary>
+    public async ValueTask OnFatalAsync(SessionInput input, CancellationToken stop)
+    {
+        var answered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await _loop.PostAsync(
+            () =>
+            {
+                _owner.OnInput(this, in input);
+                answered.SetResult();
+            },
+            stop);
+        await answered.Task;
+    }
 
     public async ValueTask OnRouteRefreshAsync(AddressFamilies family, CancellationToken stop)
     {

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Weft.Bgp.Wire;
@@ -14,7 +15,7 @@ internal static class AsPath
     public const byte Set = 1;
     public const byte Sequence = 2;
 
-    /// <summary>RFC 7606 7.2: known segment types, no empty segment, no overrun, no octet left over.</summary>
+    /// <summary>RFC 7606 7.2: known segment types, no empty segment, no overrun, no octet left over; RFC 7607: no AS 0.</summary>
     public static bool IsWellFormed(ReadOnlySpan<byte> path, int asLength)
     {
         while (!path.IsEmpty)
@@ -25,7 +26,7 @@ internal static class AsPath
             }
 
             int length = 2 + path[1] * asLength;
-            if (length > path.Length)
+            if (length > path.Length || HasZero(path[2..length], asLength))
             {
                 return false;
             }
@@ -35,6 +36,10 @@ internal static class AsPath
 
         return true;
     }
+
+    private static bool HasZero(ReadOnlySpan<byte> ases, int asLength) => asLength == 4
+        ? MemoryMarshal.Cast<byte, uint>(ases).Contains(0u)
+        : MemoryMarshal.Cast<byte, ushort>(ases).Contains((ushort)0);
 
     /// <summary>RFC 4271 9.1.2.2 a: a set counts as one.</summary>
     public static int Length(ReadOnlySpan<byte> path, int asLength = 4)

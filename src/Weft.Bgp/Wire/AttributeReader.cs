@@ -163,8 +163,15 @@ internal ref struct AttributeReader
             case AttributeType.Aggregator when value.Length != (_context.FourOctetAs ? 8 : 6):
                 return DecodeResult.Update(DecodeAction.DiscardAttribute, Subcode.OptionalAttribute, start, (byte)type);
 
+            // RFC 7607 2: AS 0 aggregates nothing.
+            case AttributeType.Aggregator when !value[..(_context.FourOctetAs ? 4 : 2)].ContainsAnyExcept((byte)0):
+                return DecodeResult.Update(DecodeAction.DiscardAttribute, Subcode.OptionalAttribute, start, (byte)type);
+
             // RFC 6793 4.1: from a four-octet speaker these two must be discarded.
             case AttributeType.As4Path or AttributeType.As4Aggregator when _context.FourOctetAs:
+                return DecodeResult.Update(DecodeAction.DiscardAttribute, Subcode.OptionalAttribute, start, (byte)type);
+
+            case AttributeType.As4Aggregator when !value[..4].ContainsAnyExcept((byte)0):
                 return DecodeResult.Update(DecodeAction.DiscardAttribute, Subcode.OptionalAttribute, start, (byte)type);
 
             case AttributeType.As4Path when !AsPath.IsWellFormed(value, 4):

@@ -81,7 +81,7 @@ internal static class MessageFramer
             MessageType.Update => (23, maximumLength),
             MessageType.Notification => (21, maximumLength),
             MessageType.Keepalive => (HeaderLength, HeaderLength),
-            MessageType.RouteRefresh => (HeaderLength, maximumLength),
+            MessageType.RouteRefresh => (RouteRefreshMessage.Length, maximumLength),
             _ => (0, 0),
         };
         if (maximum == 0)

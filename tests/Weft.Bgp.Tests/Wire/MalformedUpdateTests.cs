@@ -19,6 +19,8 @@ public sealed class MalformedUpdateTests
         { "AS_PATH with an empty segment", [0x40, 2, 2, 2, 0], (byte)DecodeAction.TreatAsWithdraw, Subcode.MalformedAsPath },
         { "AS_PATH with an unknown segment", [0x40, 2, 6, 9, 1, 0, 0, 0, 1], (byte)DecodeAction.TreatAsWithdraw, Subcode.MalformedAsPath },
         { "AS_PATH one octet too long", [0x40, 2, 7, 2, 1, 0, 0, 0, 1, 0], (byte)DecodeAction.TreatAsWithdraw, Subcode.MalformedAsPath },
+        { "AS_PATH with AS 0", [0x40, 2, 10, 2, 2, 0, 0, 0xFD, 0xEA, 0, 0, 0, 0], (byte)DecodeAction.TreatAsWithdraw, Subcode.MalformedAsPath },
+        { "AGGREGATOR of AS 0", [0xC0, 7, 8, 0, 0, 0, 0, 10, 0, 0, 1], (byte)DecodeAction.DiscardAttribute, Subcode.OptionalAttribute },
         { "next hop of three octets", [0x40, 3, 3, 10, 0, 0], (byte)DecodeAction.TreatAsWithdraw, Subcode.AttributeLength },
         { "next hop 224.0.0.1", [0x40, 3, 4, 224, 0, 0, 1], (byte)DecodeAction.TreatAsWithdraw, Subcode.InvalidNextHop },
         { "MED of three octets", [0x80, 4, 3, 0, 0, 0], (byte)DecodeAction.TreatAsWithdraw, Subcode.AttributeLength },
