@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Weft.Bgp.Rib;
 
 namespace Weft.Bgp.Export;
@@ -90,21 +89,30 @@ internal sealed class EncodedBlock
     }
 }
 
-/// <summary>Blocks for reuse; as many as were ever in flight, which the credits bound.</summary>
+/// <summary>Blocks for reuse, the last one returned first: it is still in the cache. As many as were ever in flight, which the credits bound.</summary>
 internal sealed class EncodedBlockPool
 {
-    private readonly ConcurrentQueue<EncodedBlock> _free = new();
+    private readonly Lock _gate = new();
+    private readonly Stack<EncodedBlock> _free = new();
 
     public EncodedBlock Rent()
     {
-        if (!_free.TryDequeue(out EncodedBlock? block))
+        EncodedBlock? block;
+        lock (_gate)
         {
-            block = new EncodedBlock(this);
+            _free.TryPop(out block);
         }
 
+        block ??= new EncodedBlock(this);
         block.Reset();
         return block;
     }
 
-    public void Return(EncodedBlock block) => _free.Enqueue(block);
+    public void Return(EncodedBlock block)
+    {
+        lock (_gate)
+        {
+            _free.Push(block);
+        }
+    }
 }

@@ -43,6 +43,9 @@ internal sealed class GroupMember
     /// <summary>End-of-RIB is due once the group has nothing pending.</summary>
     public bool EndOfRibDue { get; set; } = true;
 
+    /// <summary>Among those of the End-of-RIB being sent.</summary>
+    public bool EndOfRibNow { get; set; }
+
     public bool HasCredit
     {
         get

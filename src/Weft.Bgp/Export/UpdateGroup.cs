@@ -404,17 +404,30 @@ internal sealed class UpdateGroup
         }
     }
 
-    /// <summary>RFC 4724 2: after the table, once per session.</summary>
+    /// <summary>RFC 4724 2: after the table, once per session; one block for all who are due, as ever.</summary>
     public void SendEndOfRib()
     {
+        int due = 0;
         foreach (GroupMember member in Members)
         {
-            if (member.EndOfRibDue && member.HasCredit)
+            member.EndOfRibNow = member.EndOfRibDue && member.HasCredit;
+            due += member.EndOfRibNow ? 1 : 0;
+        }
+
+        if (due == 0)
+        {
+            return;
+        }
+
+        EncodedBlock block = _blocks.Rent();
+        block.Commit(UpdateWriter.WriteEndOfRib(block.Bytes, _tables.Family), PeerId.None, PeerId.None);
+        block.Share(due);
+        foreach (GroupMember member in Members)
+        {
+            if (member.EndOfRibNow)
             {
+                member.EndOfRibNow = false;
                 member.EndOfRibDue = false;
-                EncodedBlock block = _blocks.Rent();
-                block.Commit(UpdateWriter.WriteEndOfRib(block.Bytes, _tables.Family), PeerId.None, PeerId.None);
-                block.Share(1);
                 member.Send(block);
             }
         }

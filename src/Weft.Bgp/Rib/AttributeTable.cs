@@ -44,16 +44,19 @@ internal sealed class AttributeTable
 {
     private readonly NextHopTable _nextHops;
     private readonly uint _defaultLocalPreference;
-    private readonly ByteSlab _slab = new();
+    private readonly ByteSlab _slab;
     private readonly IdPool _ids = new();
-    private readonly Column<Row> _rows = new();
-    private readonly Column<AttributeFacts> _facts = new();
-    private readonly LinearBuckets _buckets = new();
+    private readonly Column<Row> _rows;
+    private readonly LinearBuckets _buckets;
 
-    public AttributeTable(NextHopTable nextHops, uint defaultLocalPreference)
+    public AttributeTable(NextHopTable nextHops, uint defaultLocalPreference, PageArena arena)
     {
+        _slab = new ByteSlab(arena);
+        _rows = new Column<Row>(arena);
+        _buckets = new LinearBuckets(arena);
         _nextHops = nextHops;
         _defaultLocalPreference = defaultLocalPreference;
+        _rows.Grow(0);
     }
 
     public int Count => _ids.Count;
@@ -78,6 +81,9 @@ internal sealed class AttributeTable
         return Insert(block, hash);
     }
 
+    /// <summary>How many hold the set; 0 for None.</summary>
+    public uint References(AttributeId id) => (uint)_rows[(uint)id].References;
+
     public void Acquire(AttributeId id) => _rows[(uint)id].References++;
 
     public void Release(AttributeId id)
@@ -88,7 +94,7 @@ internal sealed class AttributeTable
         }
     }
 
-    public ref readonly AttributeFacts Facts(AttributeId id) => ref _facts[(uint)id];
+    public ref readonly AttributeFacts Facts(AttributeId id) => ref _rows[(uint)id].Facts;
 
     /// <summary>The canonical block; good until the id is released.</summary>
     public ReadOnlySpan<byte> Block(AttributeId id)
@@ -100,10 +106,10 @@ internal sealed class AttributeTable
     private AttributeId Insert(ReadOnlySpan<byte> block, uint hash)
     {
         uint id = _ids.Take();
-        _rows.Grow(id) = new Row { Hash = hash, Address = _slab.Store(block), Length = block.Length, References = 1 };
-        Describe(block, ref _facts.Grow(id));
+        ref Row added = ref _rows.Grow(id);
         ref uint head = ref _buckets.Head(hash);
-        _rows[id].Next = head;
+        added = new Row { Hash = hash, Next = head, Address = _slab.Store(block), Length = block.Length, References = 1 };
+        Describe(block, ref added.Facts);
         head = id;
         if (_buckets.BeginSplit((uint)_ids.Count, out uint chain))
         {
@@ -131,7 +137,7 @@ internal sealed class AttributeTable
         }
 
         link = row.Next;
-        _nextHops.Release(_facts[id].NextHop);
+        _nextHops.Release(row.Facts.NextHop);
         _slab.Free(row.Address, row.Length);
         _ids.Return(id);
     }
@@ -197,5 +203,6 @@ internal sealed class AttributeTable
         public uint Address;
         public int Length;
         public int References;
+        public AttributeFacts Facts;
     }
 }

@@ -21,13 +21,31 @@ internal sealed class Decision
     /// <param name="multipathChanged">Some path entered or left the multipath set.</param>
     public PathId Choose(PrefixId prefix, out bool multipathChanged)
     {
-        int count = Collect(prefix, out multipathChanged);
+        PathId best = Rank(prefix, out Span<PathId> equal);
+        multipathChanged = MarkMultipath(prefix, equal, best);
+        return best;
+    }
+
+    /// <summary>Brings the standings of all paths of a decided prefix up to date, and nothing else: the short way leaves those of old losers as they were.</summary>
+    public void Explain(PrefixId prefix) => Rank(prefix, out _);
+
+    /// <param name="equal">The paths that are equal up to the interior cost and may share the traffic, the best among them.</param>
+    private PathId Rank(PrefixId prefix, out Span<PathId> equal)
+    {
+        int count = Collect(prefix);
+        Span<PathId> left = _candidates.AsSpan(0, count);
+        equal = left;
         if (count == 0)
         {
             return PathId.None;
         }
 
-        Span<PathId> left = _candidates.AsSpan(0, count);
+        if (count == 1)
+        {
+            _tables.Paths.SetStanding(left[0], PathStanding.Best);
+            return left[0];
+        }
+
         left = KeepLowest<ByLocalPreference>(left, PathStanding.LocalPreference);
         left = KeepLowest<ByLocalOrigin>(left, PathStanding.LocalOrigin);
         left = KeepLowest<ByPathLength>(left, PathStanding.AsPathLength);
@@ -37,7 +55,7 @@ internal sealed class Decision
         left = KeepLowest<ByInteriorMetric>(left, PathStanding.InteriorMetric);
 
         // What is equal up to the interior cost may share the traffic; the steps below only choose which one is advertised.
-        Span<PathId> equal = left;
+        equal = left;
         Span<PathId> ranked = left;
         if (_maximumPaths > 1 && left.Length > 1)
         {
@@ -55,23 +73,92 @@ internal sealed class Decision
         final = KeepLowestAddress(final);
         PathId best = final[0];
         _tables.Paths.SetStanding(best, PathStanding.Best);
-        multipathChanged |= MarkMultipath(equal, best);
         return best;
     }
 
+    /// <summary>
+    /// The short way for a path just added at the head of the chain: when a step before MED tells it from the best path, the set of the other paths need not be
+    /// looked at. A path that falls before MED takes nobody with it, and one that wins there leaves nobody else. False: only <see cref="Choose"/> can tell.
+    /// Of the paths that lost before, standings stay as they were; whoever asks for reasons runs <see cref="Choose"/> first.
+    /// </summary>
+    public bool TryAdmit(PrefixId prefix, PathId best, out PathId winner)
+    {
+        winner = best;
+        PathTable paths = _tables.Paths;
+        PathId added = _tables.Prefixes.FirstPath(prefix);
+        PathStanding barred = Barred(added);
+        if (barred != PathStanding.Undecided)
+        {
+            paths.SetStanding(added, barred);
+            return true;
+        }
+
+        if (Barred(best) != PathStanding.Undecided)
+        {
+            return false;
+        }
+
+        int order = CompareBeforeMed(added, best, out PathStanding step);
+        if (order > 0)
+        {
+            paths.SetStanding(added, step);
+            return true;
+        }
+
+        ref PrefixMarks marks = ref _tables.Prefixes.Marks(prefix);
+        if (order == 0 || (marks & PrefixMarks.HasMultipath) != 0)
+        {
+            return false;
+        }
+
+        winner = added;
+        paths.SetStanding(best, step);
+        paths.SetMark(best, PathMarks.Multipath, on: false);
+        paths.SetStanding(added, PathStanding.Best);
+        paths.SetMark(added, PathMarks.Multipath, on: true);
+        return true;
+    }
+
+    /// <summary>Negative: the first path is better by a step before MED. Zero: no such step tells them apart.</summary>
+    private int CompareBeforeMed(PathId a, PathId b, out PathStanding step)
+    {
+        step = PathStanding.LocalPreference;
+        int order = Compare<ByLocalPreference>(a, b);
+        if (order == 0)
+        {
+            step = PathStanding.LocalOrigin;
+            order = Compare<ByLocalOrigin>(a, b);
+        }
+
+        if (order == 0)
+        {
+            step = PathStanding.AsPathLength;
+            order = Compare<ByPathLength>(a, b);
+        }
+
+        if (order == 0)
+        {
+            step = PathStanding.Origin;
+            order = Compare<ByOrigin>(a, b);
+        }
+
+        return order;
+    }
+
+    private int Compare<TKey>(PathId a, PathId b)
+        where TKey : struct, IDecisionKey => TKey.Of(_tables, a).CompareTo(TKey.Of(_tables, b));
+
     /// <summary>Gathers the paths that may win; the others get their reason here.</summary>
-    private int Collect(PrefixId prefix, out bool multipathChanged)
+    private int Collect(PrefixId prefix)
     {
         PathTable paths = _tables.Paths;
         int count = 0;
-        multipathChanged = false;
         for (PathId path = _tables.Prefixes.FirstPath(prefix); path != PathId.None; path = paths.Next(path))
         {
             PathStanding barred = Barred(path);
             if (barred != PathStanding.Undecided)
             {
                 paths.SetStanding(path, barred);
-                multipathChanged |= paths.SetMark(path, PathMarks.Multipath, on: false);
                 continue;
             }
 
@@ -99,15 +186,16 @@ internal sealed class Decision
         return _tables.NextHops.State(nextHop).Reachable ? PathStanding.Undecided : PathStanding.NextHopUnreachable;
     }
 
-    private bool MarkMultipath(Span<PathId> equal, PathId best)
+    /// <summary>Marks the best path and those that share its traffic, and nobody else.</summary>
+    private bool MarkMultipath(PrefixId prefix, Span<PathId> equal, PathId best)
     {
-        PathTable paths = _tables.Paths;
-        bool changed = false;
-
-        // Losers first: every candidate but the best is out unless it is among the equal ones.
         Span<PathId> chosen = stackalloc PathId[Math.Min(Math.Max(_maximumPaths, 1), 256)];
         int count = 0;
-        chosen[count++] = best;
+        if (best != PathId.None)
+        {
+            chosen[count++] = best;
+        }
+
         if (_maximumPaths > 1)
         {
             foreach (PathId path in equal)
@@ -120,9 +208,12 @@ internal sealed class Decision
         }
 
         chosen = chosen[..count];
-        for (PathId path = _tables.Prefixes.FirstPath(paths.Prefix(best)); path != PathId.None; path = paths.Next(path))
+        ref PrefixMarks marks = ref _tables.Prefixes.Marks(prefix);
+        marks = count > 1 ? marks | PrefixMarks.HasMultipath : marks & ~PrefixMarks.HasMultipath;
+        bool changed = false;
+        for (PathId path = _tables.Prefixes.FirstPath(prefix); path != PathId.None; path = _tables.Paths.Next(path))
         {
-            changed |= paths.SetMark(path, PathMarks.Multipath, chosen.Contains(path));
+            changed |= _tables.Paths.SetMark(path, PathMarks.Multipath, chosen.Contains(path));
         }
 
         return changed;

@@ -10,11 +10,15 @@ internal sealed class LinearBuckets
 {
     private const uint Initial = 64;
 
-    private readonly Column<uint> _heads = new();
+    private readonly Column<uint> _heads;
     private uint _low = Initial;
     private uint _split;
 
-    public LinearBuckets() => _heads.Grow(2 * Initial);
+    public LinearBuckets(PageArena arena)
+    {
+        _heads = new Column<uint>(arena);
+        _heads.Grow(2 * Initial);
+    }
 
     public uint First(uint hash) => _heads[Index(hash)];
 

@@ -80,9 +80,15 @@ internal sealed class LocRib
         bool bestTouched = (marks & PrefixMarks.BestTouched) != 0;
         bool forwardingChanged = (marks & PrefixMarks.ForwardingTouched) != 0;
         bool wasForwarded = (marks & PrefixMarks.InForwarding) != 0;
-        marks &= ~(PrefixMarks.BestTouched | PrefixMarks.ForwardingTouched);
+        bool oneAdded = (marks & PrefixMarks.OneAdded) != 0;
+        marks &= ~(PrefixMarks.BestTouched | PrefixMarks.ForwardingTouched | PrefixMarks.OneAdded);
 
-        PathId best = _decision.Choose(prefix, out bool multipathChanged);
+        bool multipathChanged = false;
+        if (!oneAdded || before == PathId.None || bestTouched || forwardingChanged || !_decision.TryAdmit(prefix, before, out PathId best))
+        {
+            best = _decision.Choose(prefix, out multipathChanged);
+        }
+
         prefixes.BestPath(prefix) = best;
         Count += (best != PathId.None ? 1 : 0) - (wasForwarded ? 1 : 0);
         if (best != before || bestTouched)

@@ -12,10 +12,11 @@ internal sealed class NextHopTable
     private readonly INextHopResolver _resolver;
     private readonly Dictionary<NextHop, NextHopId> _ids = [];
     private readonly IdPool _pool = new();
-    private readonly Column<Row> _rows = new();
+    private readonly Column<Row> _rows;
 
-    public NextHopTable(INextHopResolver resolver)
+    public NextHopTable(INextHopResolver resolver, PageArena arena)
     {
+        _rows = new Column<Row>(arena);
         _resolver = resolver;
         NextHopId self = (NextHopId)_pool.Take();
         _rows.Grow((uint)self) = new Row { References = 1, State = NextHopState.Connected };

@@ -2,7 +2,7 @@ using Weft.Primitives.Collections;
 
 namespace Weft.Bgp.Rib;
 
-/// <summary>The upper half of a path's flag octet; the lower half is its <see cref="PathStanding"/>.</summary>
+/// <summary>What is known of a path beside its attributes.</summary>
 [Flags]
 internal enum PathMarks : byte
 {
@@ -22,20 +22,19 @@ internal enum PathMarks : byte
 }
 
 /// <summary>
-/// The Adj-RIBs-In of one family, one row per prefix and peer: prefix 4, next 4, attributes 4, received attributes 4, peer 2, flags 1 = 19 octets. Paths of a prefix
-/// hang on one chain. Owned by one RIB loop.
+/// The Adj-RIBs-In of one family, one row of 20 octets per prefix and peer: whoever looks at a path wants all of it, and a row is one miss of the cache where six
+/// columns are six. Paths of a prefix hang on one chain. Owned by one RIB loop.
 /// </summary>
 internal sealed class PathTable
 {
-    private const byte StandingMask = 0x0F;
-
     private readonly IdPool _ids = new();
-    private readonly Column<PrefixId> _prefixes = new();
-    private readonly Column<PathId> _next = new();
-    private readonly Column<AttributeId> _attributes = new();
-    private readonly Column<AttributeId> _received = new();
-    private readonly Column<PeerId> _peers = new();
-    private readonly Column<byte> _flags = new();
+    private readonly Column<Row> _rows;
+
+    public PathTable(PageArena arena)
+    {
+        _rows = new Column<Row>(arena);
+        _rows.Grow(0);
+    }
 
     public int Count => _ids.Count;
 
@@ -45,50 +44,70 @@ internal sealed class PathTable
     public PathId Add(PrefixId prefix, PeerId peer, PathId next)
     {
         uint row = _ids.Take();
-        _prefixes.Grow(row) = prefix;
-        _next.Grow(row) = next;
-        _attributes.Grow(row) = AttributeId.None;
-        _received.Grow(row) = AttributeId.None;
-        _peers.Grow(row) = peer;
-        _flags.Grow(row) = 0;
+        _rows.Grow(row) = new Row { Prefix = prefix, Next = next, Peer = peer };
         return (PathId)row;
     }
 
     public void Remove(PathId id)
     {
-        _peers[(uint)id] = PeerId.None;
+        _rows[(uint)id].Peer = PeerId.None;
         _ids.Return((uint)id);
     }
 
-    public PrefixId Prefix(PathId id) => _prefixes[(uint)id];
+    public PrefixId Prefix(PathId id) => _rows[(uint)id].Prefix;
 
-    public ref PathId Next(PathId id) => ref _next[(uint)id];
+    public ref PathId Next(PathId id) => ref _rows[(uint)id].Next;
 
-    /// <summary>After import policy; equal to <see cref="Received"/> where policy changed nothing. Each column holds its own reference.</summary>
-    public ref AttributeId Attributes(PathId id) => ref _attributes[(uint)id];
+    /// <summary>After import policy; equal to <see cref="Received"/> where policy changed nothing. Each of the two holds its own reference.</summary>
+    public ref AttributeId Attributes(PathId id) => ref _rows[(uint)id].Attributes;
 
-    public ref AttributeId Received(PathId id) => ref _received[(uint)id];
+    public ref AttributeId Received(PathId id) => ref _rows[(uint)id].Received;
 
-    public PeerId Peer(PathId id) => _peers[(uint)id];
+    public PeerId Peer(PathId id) => _rows[(uint)id].Peer;
 
-    public PathStanding Standing(PathId id) => (PathStanding)(_flags[(uint)id] & StandingMask);
-
-    public void SetStanding(PathId id, PathStanding standing)
+    /// <summary>The path of <paramref name="peer"/> on the chain that begins with <paramref name="first"/>, or None.</summary>
+    public PathId Find(PathId first, PeerId peer)
     {
-        ref byte flags = ref _flags[(uint)id];
-        flags = (byte)(flags & ~StandingMask | (byte)standing);
+        PathId path = first;
+        while (path != PathId.None)
+        {
+            ref Row row = ref _rows[(uint)path];
+            if (row.Peer == peer)
+            {
+                break;
+            }
+
+            path = row.Next;
+        }
+
+        return path;
     }
 
-    public PathMarks Marks(PathId id) => (PathMarks)(_flags[(uint)id] & ~StandingMask);
+    public PathStanding Standing(PathId id) => _rows[(uint)id].Standing;
 
-    public bool Has(PathId id, PathMarks mark) => (_flags[(uint)id] & (byte)mark) != 0;
+    public void SetStanding(PathId id, PathStanding standing) => _rows[(uint)id].Standing = standing;
+
+    public PathMarks Marks(PathId id) => _rows[(uint)id].Marks;
+
+    public bool Has(PathId id, PathMarks mark) => (_rows[(uint)id].Marks & mark) != 0;
 
     /// <summary>True when the mark changed.</summary>
     public bool SetMark(PathId id, PathMarks mark, bool on)
     {
-        ref byte flags = ref _flags[(uint)id];
-        byte before = flags;
-        flags = on ? (byte)(flags | (byte)mark) : (byte)(flags & ~(byte)mark);
-        return flags != before;
+        ref PathMarks marks = ref _rows[(uint)id].Marks;
+        PathMarks before = marks;
+        marks = on ? marks | mark : marks & ~mark;
+        return marks != before;
+    }
+
+    private struct Row
+    {
+        public PrefixId Prefix;
+        public PathId Next;
+        public AttributeId Attributes;
+        public AttributeId Received;
+        public PeerId Peer;
+        public PathMarks Marks;
+        public PathStanding Standing;
     }
 }

@@ -17,34 +17,36 @@ internal enum PrefixMarks : byte
 
     /// <summary>Listeners were told of a route.</summary>
     InForwarding = 4,
+
+    /// <summary>All that happened since the last decision is that the first path of the chain was added.</summary>
+    OneAdded = 8,
+
+    /// <summary>More than one path is in the multipath set.</summary>
+    HasMultipath = 16,
 }
 
 /// <summary>
-/// The prefixes of one family: 4 (IPv4) or 16 octets of address, 1 of length, 4 hash link, 4 bucket, 4 first path, 4 best path, 2 last source, 1 marks =
-/// 24 or 36 octets.
-/// Found by linear hashing on address and length. Ids are dense; owned by one RIB loop.
+/// The prefixes of one family, a row of 20 octets each, with 16 more of address for IPv6; 4 of bucket. Found by linear hashing on address and length. Everything a
+/// prefix is asked for lies in its row: a table of a million is out of the cache, and a lookup should miss it twice (bucket, row), not once per column.
+/// Ids are dense; owned by one RIB loop.
 /// </summary>
 internal sealed class PrefixTable
 {
-    /// <summary>Stands in the length column of a row not in use.</summary>
+    /// <summary>Stands as the length of a row not in use.</summary>
     private const byte Free = 255;
 
     private readonly IdPool _ids = new();
-    private readonly Column<uint>? _ipv4;
+    private readonly Column<Row> _rows;
     private readonly Column<UInt128>? _ipv6;
-    private readonly Column<byte> _lengths = new();
-    private readonly Column<uint> _next = new();
-    private readonly Column<PathId> _firstPath = new();
-    private readonly Column<PathId> _bestPath = new();
-    private readonly Column<PeerId> _lastSource = new();
-    private readonly Column<PrefixMarks> _marks = new();
-    private readonly LinearBuckets _buckets = new();
+    private readonly LinearBuckets _buckets;
 
-    public PrefixTable(IpFamily family)
+    public PrefixTable(IpFamily family, PageArena arena)
     {
         Family = family;
-        _ipv4 = family == IpFamily.IPv4 ? new Column<uint>() : null;
-        _ipv6 = family == IpFamily.IPv6 ? new Column<UInt128>() : null;
+        _rows = new Column<Row>(arena);
+        _rows.Grow(0);
+        _buckets = new LinearBuckets(arena);
+        _ipv6 = family == IpFamily.IPv6 ? new Column<UInt128>(arena) : null;
     }
 
     public IpFamily Family { get; }
@@ -54,44 +56,39 @@ internal sealed class PrefixTable
     /// <summary>One above the highest id in use at any time; rows of freed ids have no paths.</summary>
     public uint End => _ids.End;
 
-    public ref PathId FirstPath(PrefixId id) => ref _firstPath[(uint)id];
+    public ref PathId FirstPath(PrefixId id) => ref _rows[(uint)id].FirstPath;
 
-    public ref PathId BestPath(PrefixId id) => ref _bestPath[(uint)id];
+    public ref PathId BestPath(PrefixId id) => ref _rows[(uint)id].BestPath;
 
     /// <summary>The peer of the last best path there was; update groups exclude it from what they say of the prefix.</summary>
-    public ref PeerId LastSource(PrefixId id) => ref _lastSource[(uint)id];
+    public ref PeerId LastSource(PrefixId id) => ref _rows[(uint)id].LastSource;
 
-    public ref PrefixMarks Marks(PrefixId id) => ref _marks[(uint)id];
+    public ref PrefixMarks Marks(PrefixId id) => ref _rows[(uint)id].Marks;
 
-    public bool IsInUse(PrefixId id) => _lengths[(uint)id] != Free;
+    public bool IsInUse(PrefixId id) => _rows[(uint)id].Length != Free;
 
     public PrefixKey Key(PrefixId id)
     {
-        uint row = (uint)id;
-        if (_ipv4 is not null)
+        ref Row row = ref _rows[(uint)id];
+        if (_ipv6 is null)
         {
-            return new PrefixKey(0, _ipv4[row], _lengths[row]);
+            return new PrefixKey(0, row.Tag, row.Length);
         }
 
-        UInt128 address = _ipv6![row];
-        return new PrefixKey((ulong)(address >> 64), (ulong)address, _lengths[row]);
+        UInt128 address = _ipv6[(uint)id];
+        return new PrefixKey((ulong)(address >> 64), (ulong)address, row.Length);
     }
 
-    public PrefixId Find(in PrefixKey key)
-    {
-        uint row = _buckets.First(Hash(in key));
-        while (row != 0 && !IsAt(row, in key))
-        {
-            row = _next[row];
-        }
+    public PrefixId Find(in PrefixKey key) => Find(in key, Hash(in key));
 
-        return (PrefixId)row;
-    }
+    /// <summary>The first row in the bucket of a hash, or None: what <see cref="Find(in PrefixKey)"/> would look at first.</summary>
+    public PrefixId FirstInBucket(uint hash) => (PrefixId)_buckets.First(hash);
 
     public PrefixId FindOrAdd(in PrefixKey key)
     {
-        PrefixId found = Find(in key);
-        return found != PrefixId.None ? found : Add(in key);
+        uint hash = Hash(in key);
+        PrefixId found = Find(in key, hash);
+        return found != PrefixId.None ? found : Add(in key, hash);
     }
 
     /// <summary>Forgets a prefix without paths.</summary>
@@ -102,52 +99,73 @@ internal sealed class PrefixTable
         ref uint link = ref _buckets.Head(Hash(in key));
         while (link != row)
         {
-            link = ref _next[link];
+            link = ref _rows[link].Next;
         }
 
-        link = _next[row];
-        _lengths[row] = Free;
+        link = _rows[row].Next;
+        _rows[row].Length = Free;
         _ids.Return(row);
     }
 
-    private PrefixId Add(in PrefixKey key)
+    private PrefixId Find(in PrefixKey key, uint hash)
     {
-        uint row = _ids.Take();
-        if (_ipv4 is not null)
+        uint tag = Tag(in key, hash);
+        uint id = _buckets.First(hash);
+        while (id != 0)
         {
-            _ipv4.Grow(row) = (uint)key.Low;
-        }
-        else
-        {
-            _ipv6!.Grow(row) = new UInt128(key.High, key.Low);
+            ref Row row = ref _rows[id];
+            if (row.Tag == tag && row.Length == key.Length && (_ipv6 is null || _ipv6[id] == new UInt128(key.High, key.Low)))
+            {
+                break;
+            }
+
+            id = row.Next;
         }
 
-        _lengths.Grow(row) = key.Length;
-        _firstPath.Grow(row) = PathId.None;
-        _bestPath.Grow(row) = PathId.None;
-        _lastSource.Grow(row) = PeerId.None;
-        _marks.Grow(row) = PrefixMarks.None;
-        ref uint head = ref _buckets.Head(Hash(in key));
-        _next.Grow(row) = head;
-        head = row;
+        return (PrefixId)id;
+    }
+
+    private PrefixId Add(in PrefixKey key, uint hash)
+    {
+        uint id = _ids.Take();
+        if (_ipv6 is not null)
+        {
+            _ipv6.Grow(id) = new UInt128(key.High, key.Low);
+        }
+
+        ref uint head = ref _buckets.Head(hash);
+        _rows.Grow(id) = new Row { Tag = Tag(in key, hash), Length = key.Length, Next = head, LastSource = PeerId.None };
+        head = id;
         if (_buckets.BeginSplit((uint)_ids.Count, out uint chain))
         {
             while (chain != 0)
             {
-                uint next = _next[chain];
-                PrefixKey moved = Key((PrefixId)chain);
-                ref uint target = ref _buckets.Head(Hash(in moved));
-                _next[chain] = target;
+                ref Row row = ref _rows[chain];
+                uint next = row.Next;
+                uint moved = _ipv6 is null ? Hash(new PrefixKey(0, row.Tag, row.Length)) : row.Tag;
+                ref uint target = ref _buckets.Head(moved);
+                row.Next = target;
                 target = chain;
                 chain = next;
             }
         }
 
-        return (PrefixId)row;
+        return (PrefixId)id;
     }
 
-    private bool IsAt(uint row, in PrefixKey key) =>
-        _lengths[row] == key.Length && (_ipv4 is not null ? _ipv4[row] == (uint)key.Low : _ipv6![row] == new UInt128(key.High, key.Low));
+    /// <summary>What tells rows of one bucket apart without leaving the row: the whole IPv4 address, or the hash of an IPv6 prefix.</summary>
+    private uint Tag(in PrefixKey key, uint hash) => _ipv6 is null ? (uint)key.Low : hash;
 
-    private static uint Hash(in PrefixKey key) => (uint)ByteHash.Compute(key.High ^ (ulong)key.Length << 56, key.Low);
+    public static uint Hash(in PrefixKey key) => (uint)ByteHash.Compute(key.High ^ (ulong)key.Length << 56, key.Low);
+
+    private struct Row
+    {
+        public uint Tag;
+        public uint Next;
+        public PathId FirstPath;
+        public PathId BestPath;
+        public PeerId LastSource;
+        public byte Length;
+        public PrefixMarks Marks;
+    }
 }

@@ -37,6 +37,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     private readonly Loop<RibMessage> _loop;
     private readonly AdjRibIn _in;
     private readonly AdjRibOut _out;
+    private readonly Decision _decision;
     private readonly LocRib _loc;
     private readonly List<PathSweep> _sweeps = [];
     private readonly ITimer _timer;
@@ -52,7 +53,8 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         Tables = new RibTables(family, options, resolver);
         _in = new AdjRibIn(Tables);
         _out = new AdjRibOut(Tables, blocks);
-        _loc = new LocRib(Tables, new Decision(Tables, options.MaximumPaths), _out, options.MaximumPaths > 1);
+        _decision = new Decision(Tables, options.MaximumPaths);
+        _loc = new LocRib(Tables, _decision, _out, options.MaximumPaths > 1);
         _loop = new Loop<RibMessage>(this, ChannelCapacity, MessagesPerBatch);
         _sliceTicks = (long)(Slice.TotalSeconds * time.TimestampFrequency);
         _timer = time.CreateTimer(static loop => ((RibLoop)loop!).Wake(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -291,7 +293,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     public PeerFamilySnapshot? Describe(PeerId id) => Tables.Peers[id] is not RibPeer peer ? null : new PeerFamilySnapshot(
         Family, peer.Received, peer.Accepted, RouteQueries.CountAdvertised(Tables, peer.Member), peer.EndOfRibReceived, peer.Member is { EndOfRibDue: false });
 
-    public ImmutableArray<RouteSnapshot> Query(RouteQuery query, PeerId from, PeerId advertisedTo) => RouteQueries.Run(Tables, query, from, advertisedTo);
+    public ImmutableArray<RouteSnapshot> Query(RouteQuery query, PeerId from, PeerId advertisedTo) => RouteQueries.Run(Tables, _decision, query, from, advertisedTo);
 
     private AddressFamilies FamilyFlag => Family == IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6;
 

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using Weft.Bgp.Export;
 using Weft.Bgp.Policies;
 using Weft.Bgp.Session;
+using Weft.Primitives.Collections;
 using Weft.Primitives.Net;
 
 namespace Weft.Bgp.Rib;
@@ -41,6 +42,9 @@ internal sealed class RibPeer
     public uint LocalAs { get; set; }
 
     public uint ClusterId { get; set; }
+
+    /// <summary>The prefixes it has paths for: a bit answers what else needs a walk along the chain of all peers' paths.</summary>
+    public Bitmap Prefixes { get; } = new();
 
     /// <summary>Paths in the Adj-RIB-In.</summary>
     public int Received { get; set; }

@@ -9,9 +9,11 @@ internal sealed class RibTables
     public RibTables(IpFamily family, SpeakerOptions options, INextHopResolver resolver)
     {
         Family = family;
-        NextHops = new NextHopTable(resolver);
-        Attributes = new AttributeTable(NextHops, options.DefaultLocalPreference);
-        Prefixes = new PrefixTable(family);
+        var arena = new PageArena();
+        NextHops = new NextHopTable(resolver, arena);
+        Attributes = new AttributeTable(NextHops, options.DefaultLocalPreference, arena);
+        Prefixes = new PrefixTable(family, arena);
+        Paths = new PathTable(arena);
         uint routerId = RibPeer.Number(options.RouterId);
         Peers.Set(PeerId.Local, new RibPeer(PeerId.Local, new PeerSettings { Name = "local", Address = options.RouterId, RemoteAs = options.LocalAs })
         {
@@ -31,10 +33,24 @@ internal sealed class RibTables
 
     public PrefixTable Prefixes { get; }
 
-    public PathTable Paths { get; } = new();
+    public PathTable Paths { get; }
 
     public RibPeers Peers { get; } = new();
 
     /// <summary>Prefixes to decide at the end of the batch.</summary>
     public Bitmap Dirty { get; } = new();
+
+    /// <summary>Anything may have changed about the paths of a prefix: the next decision looks at all of them.</summary>
+    public void Reconsider(PrefixId prefix)
+    {
+        Dirty.Set((uint)prefix);
+        Prefixes.Marks(prefix) &= ~PrefixMarks.OneAdded;
+    }
+
+    /// <summary>A path was put at the head of the prefix's chain. When that is all that happened until the decision, the newcomer need only be held against the best.</summary>
+    public void ReconsiderAdded(PrefixId prefix)
+    {
+        ref PrefixMarks marks = ref Prefixes.Marks(prefix);
+        marks = Dirty.Set((uint)prefix) ? marks | PrefixMarks.OneAdded : marks & ~PrefixMarks.OneAdded;
+    }
 }

@@ -9,7 +9,7 @@ namespace Weft.Bgp.Rib;
 /// <summary>Answers operators' questions. Runs on the RIB's loop; the limit of a query bounds how long it holds it.</summary>
 internal static class RouteQueries
 {
-    public static ImmutableArray<RouteSnapshot> Run(RibTables tables, RouteQuery query, PeerId from, PeerId advertisedTo)
+    public static ImmutableArray<RouteSnapshot> Run(RibTables tables, Decision decision, RouteQuery query, PeerId from, PeerId advertisedTo)
     {
         ImmutableArray<RouteSnapshot>.Builder routes = ImmutableArray.CreateBuilder<RouteSnapshot>();
         if (query.Prefix.Family != IpFamily.None && !query.MoreSpecific)
@@ -17,7 +17,7 @@ internal static class RouteQueries
             PrefixId prefix = tables.Prefixes.Find(PrefixKey.From(query.Prefix));
             if (prefix != PrefixId.None)
             {
-                Add(tables, query, from, advertisedTo, prefix, routes);
+                Add(tables, decision, query, from, advertisedTo, prefix, routes);
             }
 
             return routes.ToImmutable();
@@ -30,7 +30,7 @@ internal static class RouteQueries
                 && (query.Prefix.Family == IpFamily.None || query.Prefix.Contains(tables.Prefixes.Key(prefix).ToPrefix(tables.Family)));
             if (asked)
             {
-                Add(tables, query, from, advertisedTo, prefix, routes);
+                Add(tables, decision, query, from, advertisedTo, prefix, routes);
             }
         }
 
@@ -62,7 +62,7 @@ internal static class RouteQueries
     }
 
     private static void Add(
-        RibTables tables, RouteQuery query, PeerId from, PeerId advertisedTo, PrefixId prefix, ImmutableArray<RouteSnapshot>.Builder routes)
+        RibTables tables, Decision decision, RouteQuery query, PeerId from, PeerId advertisedTo, PrefixId prefix, ImmutableArray<RouteSnapshot>.Builder routes)
     {
         if (advertisedTo != PeerId.None)
         {
@@ -71,6 +71,11 @@ internal static class RouteQueries
             {
                 return;
             }
+        }
+
+        if (!tables.Dirty[(uint)prefix])
+        {
+            decision.Explain(prefix);
         }
 
         PathId best = tables.Prefixes.BestPath(prefix);

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Weft.Primitives.Net;
 
 namespace Weft.Bgp.Rib;
@@ -107,17 +106,33 @@ internal sealed class UpdateBatch
     }
 }
 
-/// <summary>Keeps batches for reuse. Shared by all receivers and RIB loops of a speaker; holds no more than were ever in flight, which the channels bound.</summary>
+/// <summary>
+/// Keeps batches for reuse, the last one returned first: it is still in the cache. Shared by all receivers and RIB loops of a speaker; holds no more than were ever
+/// in flight, which the channels bound.
+/// </summary>
 internal sealed class UpdateBatchPool
 {
-    private readonly ConcurrentQueue<UpdateBatch> _free = new();
+    private readonly Lock _gate = new();
+    private readonly Stack<UpdateBatch> _free = new();
 
     public UpdateBatch Rent(PeerId peer, IpFamily family)
     {
-        UpdateBatch batch = _free.TryDequeue(out UpdateBatch? pooled) ? pooled : new UpdateBatch();
+        UpdateBatch? batch;
+        lock (_gate)
+        {
+            _free.TryPop(out batch);
+        }
+
+        batch ??= new UpdateBatch();
         batch.Reset(peer, family);
         return batch;
     }
 
-    public void Return(UpdateBatch batch) => _free.Enqueue(batch);
+    public void Return(UpdateBatch batch)
+    {
+        lock (_gate)
+        {
+            _free.Push(batch);
+        }
+    }
 }

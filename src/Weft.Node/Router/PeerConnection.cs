@@ -10,7 +10,7 @@ namespace Weft.Node.Router;
 internal sealed class PeerConnection : IPeerConnection
 {
     // Measured in the spikes: 64 KB per read is where a full table stops getting faster.
-    private static readonly StreamPipeReaderOptions s_reading = new(bufferSize: 64 * 1024, minimumReadSize: 4096, leaveOpen: true);
+    private static readonly StreamPipeReaderOptions s_reading = new(bufferSize: 64 * 1024, minimumReadSize: 4096, leaveOpen: true, useZeroByteReads: true);
     private static readonly StreamPipeWriterOptions s_writing = new(minimumBufferSize: 16 * 1024, leaveOpen: true);
 
     private readonly Socket _socket;

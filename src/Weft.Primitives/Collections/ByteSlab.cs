@@ -7,7 +7,7 @@ namespace Weft.Primitives.Collections;
 /// Byte strings of mixed length in large chunks, addressed by a number. A returned string's room is given to the next one of its size class: 16-byte steps up to
 /// 256 bytes, powers of two above. One thread uses it.
 /// </summary>
-public sealed class ByteSlab
+public sealed unsafe class ByteSlab
 {
     private const int UnitShift = 4;
     private const int ChunkShift = 17;
@@ -15,12 +15,16 @@ public sealed class ByteSlab
     private const int SmallClasses = 16;
 
     private readonly uint[] _freeByClass = new uint[SmallClasses + ChunkShift];
-    private byte[][] _chunks = [];
+    private readonly PageArena _arena;
+    private nint[] _chunks = [];
     private int _chunkCount;
     private int _used = ChunkBytes;
 
     /// <summary>Longest string the slab takes.</summary>
     public const int MaximumLength = ChunkBytes;
+
+    /// <param name="arena">Where the chunks lie.</param>
+    public ByteSlab(PageArena arena) => _arena = arena;
 
     /// <summary>Bytes of all chunks.</summary>
     public long Reserved => (long)_chunkCount << ChunkShift;
@@ -70,12 +74,9 @@ public sealed class ByteSlab
     {
         if (_used + size > ChunkBytes)
         {
-            if (_chunkCount == _chunks.Length)
-            {
-                Array.Resize(ref _chunks, Math.Max(4, _chunks.Length * 2));
-            }
-
-            _chunks[_chunkCount++] = GC.AllocateUninitializedArray<byte>(ChunkBytes, pinned: true);
+            // Exactly as long as there are chunks: the index of an address that was never given is out of range.
+            Array.Resize(ref _chunks, _chunkCount + 1);
+            _chunks[_chunkCount++] = _arena.Allocate(ChunkBytes);
             _used = 0;
         }
 
@@ -89,6 +90,8 @@ public sealed class ByteSlab
     {
         uint unit = address - 1;
         int offset = (int)(unit << UnitShift & (ChunkBytes - 1));
-        return _chunks[unit >> (ChunkShift - UnitShift)].AsSpan(offset, length);
+        nint chunk = _chunks[unit >> (ChunkShift - UnitShift)];
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)length, (uint)(ChunkBytes - offset), nameof(length));
+        return new Span<byte>((byte*)chunk + offset, length);
     }
 }

@@ -6,40 +6,50 @@ namespace Weft.Primitives.Collections;
 /// An array of unmanaged values in fixed chunks: growing copies nothing, the collector finds nothing to walk. Rows are addressed by dense ids; the owner keeps
 /// count of them. New rows hold zeros. One thread writes; nobody else reads.
 /// </summary>
-public sealed class Column<T>
+public sealed unsafe class Column<T>
     where T : unmanaged
 {
     private const int ChunkShift = 12;
     private const int ChunkRows = 1 << ChunkShift;
     private const uint ChunkMask = ChunkRows - 1;
 
-    private T[][] _chunks = [];
+    private readonly PageArena _arena;
+    private nint[] _chunks = [];
     private int _chunkCount;
+
+    /// <param name="arena">Where the chunks lie; shared by the columns of one table.</param>
+    public Column(PageArena arena) => _arena = arena;
 
     /// <summary>Rows that can be addressed without growing.</summary>
     public uint Capacity => (uint)_chunkCount << ChunkShift;
 
-    /// <summary>A row below <see cref="Capacity"/>.</summary>
+    /// <summary>A row below <see cref="Capacity"/>; the chunk's index is checked, the row's within the chunk cannot be wrong.</summary>
     public ref T this[uint row]
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => ref _chunks[row >> ChunkShift][row & ChunkMask];
+        get => ref ((T*)_chunks[row >> ChunkShift])[row & ChunkMask];
     }
 
     /// <summary>The row, after making room for it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ref T Grow(uint row)
     {
-        while (row >= Capacity)
+        if (row >= Capacity)
         {
-            if (_chunkCount == _chunks.Length)
-            {
-                Array.Resize(ref _chunks, Math.Max(4, _chunks.Length * 2));
-            }
-
-            // Pinned: lives on a heap that is never compacted, so a chunk is not copied from generation to generation while the table fills.
-            _chunks[_chunkCount++] = GC.AllocateArray<T>(ChunkRows, pinned: true);
+            Extend(row);
         }
 
         return ref this[row];
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Extend(uint row)
+    {
+        while (row >= Capacity)
+        {
+            // Exactly as long as there are chunks: a row beyond them is out of range, never a read of nowhere.
+            Array.Resize(ref _chunks, _chunkCount + 1);
+            _chunks[_chunkCount++] = _arena.Allocate(ChunkRows * sizeof(T));
+        }
     }
 }
