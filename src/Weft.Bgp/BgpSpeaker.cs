@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Weft.Bgp.Export;
 using Weft.Bgp.Policies;
@@ -301,15 +302,69 @@ public sealed class BgpSpeaker
             return null;
         }
 
-        ImmutableArray<RouteSnapshot> routes = [];
+        List<RouteSnapshot> routes = [];
+        await foreach (ImmutableArray<RouteSnapshot> page in PagesAsync(query, from, to, stop))
+        {
+            routes.AddRange(page);
+        }
+
+        // By prefix; the sort is stable, so within a prefix the best stays first.
+        return [.. routes.OrderBy(static r => r.Prefix)];
+    }
+
+    /// <summary>
+    /// The same in pages as the tables hold them, for answers of any length: each page costs the RIB's loop about a millisecond, and none is asked for before the
+    /// caller has done with the last. Null when a peer named is unknown.
+    /// </summary>
+    public IAsyncEnumerable<ImmutableArray<RouteSnapshot>>? StreamRoutes(RouteQuery query, CancellationToken stop = default) =>
+        TryPeer(query.FromPeer, out PeerId from) && TryPeer(query.AdvertisedTo, out PeerId to) ? PagesAsync(query, from, to, stop) : null;
+
+    private async IAsyncEnumerable<ImmutableArray<RouteSnapshot>> PagesAsync(RouteQuery query, PeerId from, PeerId to, [EnumeratorCancellation] CancellationToken stop)
+    {
+        int left = query.Limit;
         foreach (RibLoop rib in (RibLoop[])[_ribs.IPv4, _ribs.IPv6])
         {
             bool asked = (query.Family == IpFamily.None || query.Family == rib.Family)
                 && (query.Prefix.Family == IpFamily.None || query.Prefix.Family == rib.Family);
-            routes = asked ? routes.AddRange(await AskAsync(rib, r => r.Query(query, from, to), stop)) : routes;
+            uint cursor = 0;
+            while (asked && left > 0)
+            {
+                RouteQuery page = query with { Limit = left };
+                (ImmutableArray<RouteSnapshot> routes, cursor) = await AskAsync(rib, r =>
+                {
+                    uint next = cursor;
+                    return (r.Query(page, from, to, ref next), next);
+                }, stop);
+                left -= routes.Length;
+                asked = cursor != 0;
+                if (!routes.IsEmpty)
+                {
+                    yield return routes;
+                }
+            }
+        }
+    }
+
+    /// <summary>What the tables of both families hold.</summary>
+    public async Task<ImmutableArray<RibMemory>> GetMemoryAsync(CancellationToken stop = default) =>
+        [await AskAsync(_ribs.IPv4, static r => r.DescribeMemory(), stop), await AskAsync(_ribs.IPv6, static r => r.DescribeMemory(), stop)];
+
+    /// <summary>Runs import policy again over what the peer sent; the session stays.</summary>
+    public Task<PeerChange> SoftResetInAsync(string name, CancellationToken stop = default) => OnRibsAsync(name, static (rib, id) => rib.ImportAgain(id), stop);
+
+    /// <summary>Runs export policy again and sends the peer the whole table; the session stays.</summary>
+    public Task<PeerChange> SoftResetOutAsync(string name, CancellationToken stop = default) => OnRibsAsync(name, static (rib, id) => rib.RefreshPeer(id), stop);
+
+    private async Task<PeerChange> OnRibsAsync(string name, Action<RibLoop, PeerId> act, CancellationToken stop)
+    {
+        if (!_peers.TryGetValue(name, out PeerSession? peer))
+        {
+            return PeerChange.NotFound;
         }
 
-        return routes;
+        await _ribs.IPv4.PostAsync(() => act(_ribs.IPv4, peer.Id), stop);
+        await _ribs.IPv6.PostAsync(() => act(_ribs.IPv6, peer.Id), stop);
+        return PeerChange.Done;
     }
 
     /// <summary>A caller's mistake is told to the caller, not to a loop.</summary>

@@ -116,6 +116,9 @@ public sealed record PeerSettings
     /// <summary>False: the peer is configured but administratively down.</summary>
     public bool Enabled { get; init; } = true;
 
+    /// <summary>Told to the peer when it is disabled (RFC 9003 shutdown communication, at most 255 octets); null: nothing.</summary>
+    public string? ShutdownMessage { get; init; }
+
     /// <summary>Import policy; null accepts everything unchanged.</summary>
     public RoutePolicy? Import { get; init; }
 

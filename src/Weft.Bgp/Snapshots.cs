@@ -15,7 +15,30 @@ public readonly record struct MessageCounters(long Opens, long Updates, long Not
 /// <param name="Received">Paths in the Adj-RIB-In.</param>
 /// <param name="Accepted">Paths that passed loop checks and import policy.</param>
 /// <param name="Advertised">Prefixes announced to the peer.</param>
-public sealed record PeerFamilySnapshot(IpFamily Family, int Received, int Accepted, int Advertised, bool EndOfRibReceived, bool EndOfRibSent);
+public sealed record PeerFamilySnapshot(IpFamily Family, int Received, int Accepted, int Advertised, bool EndOfRibReceived, bool EndOfRibSent)
+{
+    /// <summary>Paths kept while the peer restarts (RFC 4724).</summary>
+    public int Stale { get; init; }
+
+    /// <summary>Number of the update group, counted from 1 as the groups are now; 0: in none.</summary>
+    public int UpdateGroup { get; init; }
+
+    /// <summary>Peers that share the update group, this one among them.</summary>
+    public int UpdateGroupMembers { get; init; }
+
+    /// <summary>Prefixes the group has yet to send.</summary>
+    public int Pending { get; init; }
+
+    /// <summary>Blocks of up to 64 KB that the peer has not taken yet.</summary>
+    public int BlocksUnderWay { get; init; }
+}
+
+/// <summary>What one family's tables hold; octets are what is reserved, used or not.</summary>
+/// <param name="NextHops">Distinct ones.</param>
+/// <param name="AttributeBytes">Of the attribute sets, their bytes and their columns.</param>
+/// <param name="GroupBytes">Bitmaps of the update groups.</param>
+public sealed record RibMemory(
+    IpFamily Family, int Prefixes, long PrefixBytes, int Paths, long PathBytes, int AttributeSets, long AttributeBytes, int NextHops, int UpdateGroups, long GroupBytes);
 
 /// <summary>A peer as an operator sees it. Immutable.</summary>
 public sealed record PeerSnapshot
@@ -63,10 +86,16 @@ public sealed record RouteQuery
     /// <summary>Only the best path of each prefix.</summary>
     public bool BestOnly { get; init; }
 
-    /// <summary>Only prefixes announced to this peer.</summary>
+    /// <summary>Only prefixes announced to this peer, with the attributes it was told.</summary>
     public string? AdvertisedTo { get; init; }
 
-    /// <summary>No more paths than this, so that a question cannot stall the RIB.</summary>
+    /// <summary>Only paths that import policy refused or that looped.</summary>
+    public bool RejectedOnly { get; init; }
+
+    /// <summary>Attributes as they came, before import policy.</summary>
+    public bool AsReceived { get; init; }
+
+    /// <summary>No more paths than this.</summary>
     public int Limit { get; init; } = 10_000;
 }
 

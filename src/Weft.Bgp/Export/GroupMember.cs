@@ -61,6 +61,9 @@ internal sealed class GroupMember
         }
     }
 
+    /// <summary>Blocks that have not left yet.</summary>
+    public int UnderWay => Volatile.Read(ref _underWay);
+
     public bool IsIdle => Volatile.Read(ref _underWay) == 0;
 
     public void Send(EncodedBlock block)

@@ -146,6 +146,31 @@ internal sealed class UpdateGroup
         Done(prefix, sent: false);
     }
 
+    /// <summary>What the members are told of a prefix, to be shown: the attribute section, and for IPv6 the next hop beside it. Null when it is not told.</summary>
+    public byte[]? Export(PrefixId prefix, PathId path, out byte[] nextHop)
+    {
+        nextHop = [];
+        AttributeId attributes = _tables.Paths.Attributes(path);
+        RibPeer source = _tables.Peers.Owner(_tables.Paths.Peer(path));
+        if (!Passes(prefix, attributes, source, out MatchedRules matched))
+        {
+            return null;
+        }
+
+        scoped ReadOnlySpan<byte> block = _tables.Attributes.Block(attributes);
+        ExportEncoder.PolicyTouch touch = default;
+        if (_policy is not null && matched.Count != 0)
+        {
+            block = _policy.Apply(in matched, block, _scratch.First, _scratch.Second);
+            touch = new ExportEncoder.PolicyTouch(_policy.Edits(in matched, RouteEditKind.SetNextHop), _policy.Edits(in matched, RouteEditKind.SetMed));
+        }
+
+        ExportProfile wide = Profile with { FourOctetAs = true };
+        int length = ExportEncoder.Write(wide, source, block, touch, Members, _tables.Family, _scratch.Attributes, _scratch.NextHop, out ReadOnlySpan<byte> hop);
+        nextHop = hop.ToArray();
+        return length < 0 ? null : _scratch.Attributes[..length];
+    }
+
     private bool Passes(PrefixId prefix, AttributeId attributes, RibPeer source, out MatchedRules matched)
     {
         matched = default;

@@ -64,6 +64,9 @@ internal sealed class AttributeTable
     /// <summary>Octets held by the slab.</summary>
     public long SlabBytes => _slab.Reserved;
 
+    /// <summary>Octets held, the slab among them.</summary>
+    public long Reserved => _slab.Reserved + _rows.Reserved + _buckets.Reserved;
+
     /// <summary>Equal blocks give equal ids. The caller owns one reference.</summary>
     public AttributeId Intern(ReadOnlySpan<byte> block)
     {

@@ -20,6 +20,9 @@ internal sealed class LinearBuckets
         _heads.Grow(2 * Initial);
     }
 
+    /// <summary>Octets held.</summary>
+    public long Reserved => _heads.Reserved;
+
     public uint First(uint hash) => _heads[Index(hash)];
 
     public ref uint Head(uint hash) => ref _heads[Index(hash)];

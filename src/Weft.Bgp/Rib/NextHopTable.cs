@@ -22,6 +22,9 @@ internal sealed class NextHopTable
         _rows.Grow((uint)self) = new Row { References = 1, State = NextHopState.Connected };
     }
 
+    /// <summary>Next hops in use.</summary>
+    public int Count => _ids.Count;
+
     /// <summary>The id of a next hop's octets (0, 4, 16 or 32), with one more reference.</summary>
     public NextHopId Acquire(ReadOnlySpan<byte> octets)
     {

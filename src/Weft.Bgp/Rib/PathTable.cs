@@ -38,6 +38,9 @@ internal sealed class PathTable
 
     public int Count => _ids.Count;
 
+    /// <summary>Octets held.</summary>
+    public long Reserved => _rows.Reserved;
+
     /// <summary>One above the highest row ever used; freed rows have peer <see cref="PeerId.None"/>.</summary>
     public uint End => _ids.End;
 

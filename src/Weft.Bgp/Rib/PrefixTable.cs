@@ -53,6 +53,9 @@ internal sealed class PrefixTable
 
     public int Count => _ids.Count;
 
+    /// <summary>Octets held.</summary>
+    public long Reserved => _rows.Reserved + (_ipv6?.Reserved ?? 0) + _buckets.Reserved;
+
     /// <summary>One above the highest id in use at any time; rows of freed ids have no paths.</summary>
     public uint End => _ids.End;
 

@@ -290,10 +290,33 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         }
     }
 
-    public PeerFamilySnapshot? Describe(PeerId id) => Tables.Peers[id] is not RibPeer peer ? null : new PeerFamilySnapshot(
-        Family, peer.Received, peer.Accepted, RouteQueries.CountAdvertised(Tables, peer.Member), peer.EndOfRibReceived, peer.Member is { EndOfRibDue: false });
+    /// <summary>Import policy again over what is here (RFC 4271 9.1.1): the operator's soft reset in.</summary>
+    public void ImportAgain(PeerId id)
+    {
+        if (Tables.Peers[id] is not null)
+        {
+            Queue(SweepKind.Import, id);
+        }
+    }
 
-    public ImmutableArray<RouteSnapshot> Query(RouteQuery query, PeerId from, PeerId advertisedTo) => RouteQueries.Run(Tables, _decision, query, from, advertisedTo);
+    public PeerFamilySnapshot? Describe(PeerId id) => Tables.Peers[id] is not RibPeer peer ? null : new PeerFamilySnapshot(
+        Family, peer.Received, peer.Accepted, RouteQueries.CountAdvertised(Tables, peer.Member), peer.EndOfRibReceived, peer.Member is { EndOfRibDue: false })
+    {
+        Stale = peer.Stale,
+        UpdateGroup = peer.Member?.Group is { } group ? _out.Groups.TakeWhile(g => !ReferenceEquals(g, group)).Count() + 1 : 0,
+        UpdateGroupMembers = peer.Member?.Group?.Members.Count ?? 0,
+        Pending = peer.Member?.Group?.Pending.Count ?? 0,
+        BlocksUnderWay = peer.Member?.UnderWay ?? 0,
+    };
+
+    public RibMemory DescribeMemory() => new(
+        Family, Tables.Prefixes.Count, Tables.Prefixes.Reserved, Tables.Paths.Count, Tables.Paths.Reserved, Tables.Attributes.Count, Tables.Attributes.Reserved,
+        Tables.NextHops.Count, _out.Groups.Count, _out.Groups.Sum(g => g.Sent.Reserved + g.Pending.Reserved + g.SourceMoved.Reserved));
+
+    /// <summary>One page of an answer.</summary>
+    /// <param name="cursor">0 at first; 0 again when nothing is left.</param>
+    public ImmutableArray<RouteSnapshot> Query(RouteQuery query, PeerId from, PeerId advertisedTo, ref uint cursor) =>
+        RouteQueries.Page(Tables, _decision, query, from, advertisedTo, ref cursor);
 
     private AddressFamilies FamilyFlag => Family == IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6;
 

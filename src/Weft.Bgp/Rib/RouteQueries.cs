@@ -6,12 +6,20 @@ using Weft.Primitives.Net;
 
 namespace Weft.Bgp.Rib;
 
-/// <summary>Answers operators' questions. Runs on the RIB's loop; the limit of a query bounds how long it holds it.</summary>
+/// <summary>Answers operators' questions. Runs on the RIB's loop, a page at a time so that no question holds it long.</summary>
 internal static class RouteQueries
 {
-    public static ImmutableArray<RouteSnapshot> Run(RibTables tables, Decision decision, RouteQuery query, PeerId from, PeerId advertisedTo)
+    /// <summary>Prefixes looked at for one page.</summary>
+    private const uint PagePrefixes = 16_384;
+
+    /// <summary>Paths of one page, give or take those of one prefix.</summary>
+    private const int PageRoutes = 512;
+
+    public static ImmutableArray<RouteSnapshot> Page(RibTables tables, Decision decision, RouteQuery query, PeerId from, PeerId advertisedTo, ref uint cursor)
     {
         ImmutableArray<RouteSnapshot>.Builder routes = ImmutableArray.CreateBuilder<RouteSnapshot>();
+        uint first = Math.Max(cursor, 1);
+        cursor = 0;
         if (query.Prefix.Family != IpFamily.None && !query.MoreSpecific)
         {
             PrefixId prefix = tables.Prefixes.Find(PrefixKey.From(query.Prefix));
@@ -23,8 +31,14 @@ internal static class RouteQueries
             return routes.ToImmutable();
         }
 
-        for (uint id = 1; id < tables.Prefixes.End && routes.Count < query.Limit; id++)
+        for (uint id = first; id < tables.Prefixes.End && routes.Count < query.Limit; id++)
         {
+            if (routes.Count >= PageRoutes || id - first >= PagePrefixes)
+            {
+                cursor = id;
+                break;
+            }
+
             var prefix = (PrefixId)id;
             bool asked = tables.Prefixes.IsInUse(prefix)
                 && (query.Prefix.Family == IpFamily.None || query.Prefix.Contains(tables.Prefixes.Key(prefix).ToPrefix(tables.Family)));
@@ -34,11 +48,6 @@ internal static class RouteQueries
             }
         }
 
-        routes.Sort(static (a, b) =>
-        {
-            int byPrefix = a.Prefix.CompareTo(b.Prefix);
-            return byPrefix != 0 ? byPrefix : b.IsBest.CompareTo(a.IsBest);
-        });
         return routes.ToImmutable();
     }
 
@@ -83,17 +92,45 @@ internal static class RouteQueries
         for (PathId path = tables.Prefixes.FirstPath(prefix); path != PathId.None && routes.Count < query.Limit; path = tables.Paths.Next(path))
         {
             bool wanted = (!query.BestOnly && advertisedTo == PeerId.None) || path == best;
-            if (wanted && (from == PeerId.None || tables.Paths.Peer(path) == from))
+            wanted &= from == PeerId.None || tables.Paths.Peer(path) == from;
+            wanted &= !query.RejectedOnly || tables.Paths.Has(path, PathMarks.Rejected) || tables.Paths.Has(path, PathMarks.Looped);
+            if (wanted)
             {
-                RouteSnapshot route = Describe(tables, prefix, path);
-                routes.Insert(path == best ? start : routes.Count, route);
+                RouteSnapshot route = Describe(tables, prefix, path, query.AsReceived ? tables.Paths.Received(path) : tables.Paths.Attributes(path));
+                routes.Insert(path == best ? start : routes.Count, advertisedTo == PeerId.None ? route : AsSent(tables, prefix, path, advertisedTo, route));
             }
         }
     }
 
-    private static RouteSnapshot Describe(RibTables tables, PrefixId prefix, PathId path)
+    /// <summary>With what export policy and the session's own rules make of the attributes.</summary>
+    private static RouteSnapshot AsSent(RibTables tables, PrefixId prefix, PathId path, PeerId to, RouteSnapshot route)
     {
-        AttributeId attributes = tables.Paths.Attributes(path);
+        if (tables.Peers[to]?.Member?.Group is not UpdateGroup group || group.Export(prefix, path, out byte[] nextHop) is not { } section)
+        {
+            return route;
+        }
+
+        // The walker expects the next hop of a canonical block in front.
+        byte[] block = [0, .. section];
+        ReadOnlySpan<byte> preference = CanonicalAttributes.Find(block, AttributeType.LocalPreference);
+        ReadOnlySpan<byte> med = CanonicalAttributes.Find(block, AttributeType.Med);
+        ReadOnlySpan<byte> hop = nextHop.Length == 0 ? CanonicalAttributes.Find(block, AttributeType.NextHop) : nextHop;
+        return route with
+        {
+            NextHop = hop.IsEmpty ? default : IpAddress.FromBytes(hop.Length == 32 ? hop[..16] : hop),
+            LinkLocalNextHop = hop.Length == 32 ? IpAddress.FromBytes(hop[16..]) : default,
+            AsPath = AsPath.ToText(CanonicalAttributes.Find(block, AttributeType.AsPath)),
+            LocalPreference = preference.Length == 4 ? BinaryPrimitives.ReadUInt32BigEndian(preference) : 0,
+            Med = med.Length == 4 ? BinaryPrimitives.ReadUInt32BigEndian(med) : null,
+            Communities = Numbers(CanonicalAttributes.Find(block, AttributeType.Communities)),
+            ExtendedCommunities = LongNumbers(CanonicalAttributes.Find(block, AttributeType.ExtendedCommunities)),
+            LargeCommunities = Large(CanonicalAttributes.Find(block, AttributeType.LargeCommunities)),
+            ClusterList = [.. Numbers(CanonicalAttributes.Find(block, AttributeType.ClusterList)).Select(IpAddress.FromIPv4)],
+        };
+    }
+
+    private static RouteSnapshot Describe(RibTables tables, PrefixId prefix, PathId path, AttributeId attributes)
+    {
         ref readonly AttributeFacts facts = ref tables.Attributes.Facts(attributes);
         ReadOnlySpan<byte> block = tables.Attributes.Block(attributes);
         NextHopTable.NextHop nextHop = tables.NextHops.Get(facts.NextHop);

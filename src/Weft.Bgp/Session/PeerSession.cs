@@ -106,7 +106,8 @@ internal sealed class PeerSession
         if (reset)
         {
             byte subcode = settings.Enabled ? Subcode.OtherConfigurationChange : Subcode.AdministrativeShutdown;
-            Stop(new BgpError(ErrorCode.Cease, subcode), settings.Enabled ? "settings changed" : "disabled by the operator");
+            byte[] message = settings.Enabled ? [] : ErrorText.ShutdownCommunication(settings.ShutdownMessage);
+            Stop(new BgpError(ErrorCode.Cease, subcode, message), settings.Enabled ? "settings changed" : "disabled by the operator");
         }
 
         Settings = settings;
@@ -425,6 +426,7 @@ internal sealed class PeerSession
         ConnectRetryTime = before.ConnectRetryTime,
         IdleHoldTime = before.IdleHoldTime,
         IdleHoldMaximum = before.IdleHoldMaximum,
+        ShutdownMessage = before.ShutdownMessage,
     };
 
     private static void Discard(ref IPeerConnection? transport)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -7,6 +8,9 @@ namespace Weft.Hosting.Control;
 
 /// <summary>Answers one request; null ends the connection without an answer.</summary>
 public delegate Task<JsonNode?> ControlHandler(JsonObject request, CancellationToken stop);
+
+/// <summary>Answers one request with any number of lines; <paramref name="answer"/> writes one and completes when the client has room for the next.</summary>
+public delegate Task ControlLinesHandler(JsonObject request, Func<JsonNode, ValueTask> answer, CancellationToken stop);
 
 /// <summary>
 /// The local control socket of a role: a unix stream socket that only its owner may open. One request per connection, one JSON object per line each
@@ -19,13 +23,16 @@ public sealed class ControlServer : IAsyncDisposable
 
     private static readonly TimeSpan s_requestTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a client may leave one line of an answer unread.</summary>
+    private static readonly TimeSpan s_answerTimeout = TimeSpan.FromSeconds(60);
+
     private readonly Socket _listener;
-    private readonly ControlHandler _handler;
+    private readonly ControlLinesHandler _handler;
     private readonly SemaphoreSlim _slots;
     private readonly TimeProvider _time;
     private int _open;
 
-    private ControlServer(Socket listener, string path, ControlHandler handler, int maxConnections, TimeProvider time)
+    private ControlServer(Socket listener, string path, ControlLinesHandler handler, int maxConnections, TimeProvider time)
     {
         (_listener, Path, _handler, _time) = (listener, path, handler, time);
         _slots = new SemaphoreSlim(maxConnections);
@@ -37,7 +44,20 @@ public sealed class ControlServer : IAsyncDisposable
     /// Binds the path with mode 0600. A socket file left by a dead process is replaced; one that answers is not.
     /// </summary>
     /// <exception cref="IOException">Another process answers on the path, or it cannot be created; the text says which.</exception>
-    public static ControlServer Listen(string path, ControlHandler handler, TimeProvider time, int maxConnections = 64)
+    public static ControlServer Listen(string path, ControlHandler handler, TimeProvider time, int maxConnections = 64) => ListenForLines(
+        path,
+        async (request, answer, stop) =>
+        {
+            if (await handler(request, stop) is { } line)
+            {
+                await answer(line);
+            }
+        },
+        time,
+        maxConnections);
+
+    /// <inheritdoc cref="Listen"/>
+    public static ControlServer ListenForLines(string path, ControlLinesHandler handler, TimeProvider time, int maxConnections = 64)
     {
         string? folder = System.IO.Path.GetDirectoryName(path);
         if (folder is { Length: > 0 })
@@ -119,23 +139,28 @@ public sealed class ControlServer : IAsyncDisposable
         try
         {
             using NetworkStream stream = new(connection, ownsSocket: true);
-            JsonNode? answer;
+            async ValueTask Answer(JsonNode line)
+            {
+                using CancellationTokenSource patience = new(s_answerTimeout);
+                await ControlLine.WriteAsync(stream, line, patience.Token);
+            }
+
             try
             {
                 using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
                 limit.CancelAfter(s_requestTimeout);
-                answer = await ControlLine.ReadAsync(stream, MaxRequestBytes, limit.Token) is JsonObject request
-                    ? await _handler(request, stop)
-                    : Error("expected one JSON object on one line");
+                if (await ControlLine.ReadAsync(stream, MaxRequestBytes, limit.Token) is JsonObject request)
+                {
+                    await _handler(request, Answer, stop);
+                }
+                else
+                {
+                    await Answer(Error("expected one JSON object on one line"));
+                }
             }
             catch (JsonException e)
             {
-                answer = Error($"not JSON: {e.Message}");
-            }
-
-            if (answer is not null)
-            {
-                await ControlLine.WriteAsync(stream, answer, CancellationToken.None);
+                await Answer(Error($"not JSON: {e.Message}"));
             }
         }
         catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or InvalidDataException)
@@ -178,6 +203,38 @@ public static class ControlClient
         catch (SocketException e)
         {
             throw new IOException($"{path}: {e.Message}", e);
+        }
+    }
+}
+
+/// <summary>One JSON value per line, many lines.</summary>
+public static class ControlLines
+{
+    /// <summary>Sends one request and hands on every line of the answer as it comes.</summary>
+    /// <exception cref="IOException">Nobody listens on the path, or the answer broke off; the text names the path.</exception>
+    public static async IAsyncEnumerable<JsonNode> RequestAsync(string path, JsonNode request, [EnumeratorCancellation] CancellationToken stop)
+    {
+        if (!File.Exists(path))
+        {
+            throw new IOException($"{path}: there is no such socket; is the role running?");
+        }
+
+        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), stop);
+        }
+        catch (SocketException e)
+        {
+            throw new IOException($"{path}: {e.Message}", e);
+        }
+
+        using NetworkStream stream = new(socket, ownsSocket: false);
+        await ControlLine.WriteAsync(stream, request, stop);
+        using StreamReader reader = new(stream, bufferSize: 64 * 1024);
+        while (await reader.ReadLineAsync(stop) is { } line)
+        {
+            yield return JsonNode.Parse(line) ?? throw new IOException($"{path}: an empty line in the answer");
         }
     }
 }

@@ -59,6 +59,14 @@ internal static partial class Log
     [LoggerMessage(1919, LogLevel.Debug, "connection of {address} was not taken: {reason}")]
     public static partial void AcceptFailed(ILogger logger, IpAddress address, string reason);
 
+    [LoggerMessage(1921, LogLevel.Warning, "neighbour {name} shut down by the operator{message}")]
+    private static partial void ShutDown(ILogger logger, string name, string message);
+
+    public static void ShutDownByOperator(ILogger logger, string name, string message) => ShutDown(logger, name, message.Length == 0 ? string.Empty : $": {message}");
+
+    [LoggerMessage(1922, LogLevel.Information, "neighbour {name} enabled by the operator")]
+    public static partial void EnabledByOperator(ILogger logger, string name);
+
     [LoggerMessage(1920, LogLevel.Error, "the router ends: {reason}")]
     public static partial void Failed(ILogger logger, string reason);
 }

@@ -1,231 +1,173 @@
 using System.Collections.Immutable;
 using System.Text.Json.Nodes;
 using Weft.Bgp;
-using Weft.Bgp.Rib;
-using Weft.Bgp.Session;
 using Weft.Hosting.Control;
 using Weft.Primitives.Net;
 
 namespace Weft.Node.Router;
 
 /// <summary>
-/// Answers on router.sock. Requests: {"command":"neighbors"}, {"command":"neighbor","name":N}, {"command":"routes","prefix":P or null}, {"command":"summary"},
-/// {"command":"reset","name":N}. Every answer is a picture taken now; nothing is kept here.
+/// Answers on router.sock, one JSON line each, but for routes asked for with "stream": one line per route there, and an {"end":true} line. Requests:
+/// <code>
+///   {"command":"neighbors"}                    {"command":"neighbor","name":NAME or ADDRESS}          {"command":"summary"}      {"command":"memory"}
+///   {"command":"routes","prefix":PREFIX, ADDRESS or null,"received":N,"advertised":N,"best":B,"rejected":B,"family":"ipv4"|"ipv6","limit":I,"stream":B}
+///   {"command":"reset","name":N or "all","soft":"in"|"out"|"both"|null,"message":TEXT}     {"command":"shutdown","name":N,"message":TEXT}
+///   {"command":"enable","name":N}
+/// </code>
+/// Every answer is a picture taken now; nothing is kept here.
 /// </summary>
-internal sealed class RouterControl(Func<RouterStatus> status, FibFeeder fib, TimeProvider time)
+internal sealed class RouterControl(Func<RouterStatus> status, Func<OperatorRequest, CancellationToken, ValueTask> operate, FibFeeder fib, TimeProvider time)
 {
-    public async Task<JsonNode?> HandleAsync(JsonObject request, CancellationToken stop) => Text(request, "command") switch
-    {
-        "neighbors" => await NeighborsAsync(null, stop),
-        "neighbor" => await NeighborsAsync(Text(request, "name") ?? string.Empty, stop),
-        "routes" => await RoutesAsync(request, stop),
-        "summary" => await SummaryAsync(stop),
-        "reset" => await ResetAsync(Text(request, "name") ?? string.Empty, stop),
-        var other => ControlServer.Error($"unknown command \"{other}\"; expected neighbors, neighbor, routes, summary or reset"),
-    };
+    private readonly RouteAnswers _routes = new(fib);
 
-    private static string? Text(JsonObject request, string member) => request[member] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
+    public async Task HandleAsync(JsonObject request, Func<JsonNode, ValueTask> answer, CancellationToken stop)
+    {
+        string? command = Text(request, "command");
+        if (command == "routes")
+        {
+            await RoutesAsync(request, answer, stop);
+            return;
+        }
+
+        await answer(command switch
+        {
+            "neighbors" => await NeighborsAsync(null, stop),
+            "neighbor" => await NeighborsAsync(Text(request, "name") ?? string.Empty, stop),
+            "summary" => SummaryAnswer.Make(status(), await PeersAsync(stop), await fib.AskAsync([], stop)),
+            "memory" => await MemoryAnswer.MakeAsync(status(), await PeersAsync(stop), await fib.AskAsync([], stop), stop),
+            "reset" => await ResetAsync(request, stop),
+            "shutdown" or "enable" => await OperateAsync(command, request, stop),
+            _ => ControlServer.Error($"unknown command \"{command}\"; expected neighbors, neighbor, routes, summary, memory, reset, shutdown or enable"),
+        });
+    }
+
+    internal static string? Text(JsonObject request, string member) => request[member] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
+
+    internal static bool Flag(JsonObject request, string member) => request[member] is JsonValue value && value.TryGetValue(out bool flag) && flag;
+
+    private async Task<ImmutableArray<PeerSnapshot>> PeersAsync(CancellationToken stop) => status().Speaker is { } speaker ? await speaker.GetPeersAsync(stop) : [];
+
+    /// <summary>Operators write down addresses as often as names.</summary>
+    private static PeerSnapshot? Find(ImmutableArray<PeerSnapshot> peers, string name) =>
+        peers.FirstOrDefault(p => p.Settings.Name == name)
+        ?? (IpAddress.TryParse(name, out IpAddress address) ? peers.FirstOrDefault(p => p.Settings.Address == address) : null);
+
+    private string Unknown(string? name, ImmutableArray<PeerSnapshot> peers)
+    {
+        if (status() is { Waiting.Length: > 0 } now)
+        {
+            return $"the router waits: {now.Waiting}";
+        }
+
+        string known = string.Join(", ", peers.Take(8).Select(p => p.Settings.Name));
+        return $"no neighbour \"{name}\"; {(peers.IsEmpty ? "none is configured" : $"there are {known}{(peers.Length > 8 ? $" and {peers.Length - 8} more" : string.Empty)}")}";
+    }
 
     private async Task<JsonObject> NeighborsAsync(string? name, CancellationToken stop)
     {
         RouterStatus now = status();
-        ImmutableArray<PeerSnapshot> peers = now.Speaker is { } speaker ? await speaker.GetPeersAsync(stop) : [];
-        JsonArray neighbors = [.. peers.Where(p => name is null || p.Settings.Name == name).OrderBy(p => p.Settings.Name, StringComparer.Ordinal).Select(p => (JsonNode)Neighbor(p, now))];
-        return name is not null && neighbors.Count == 0
-            ? ControlServer.Error(now.Waiting.Length > 0 ? $"the router waits: {now.Waiting}" : $"no neighbour \"{name}\"")
-            : new JsonObject { ["neighbors"] = neighbors, ["waiting"] = now.Waiting.Length > 0 ? now.Waiting : null };
-    }
-
-    private JsonObject Neighbor(PeerSnapshot peer, RouterStatus now)
-    {
-        PeerTransportOptions options = PeerSocket.Options(peer.Settings);
-        uint localAs = peer.Settings.LocalAs != 0 ? peer.Settings.LocalAs : now.Speaker!.Options.LocalAs;
-        JsonObject neighbor = new()
+        ImmutableArray<PeerSnapshot> peers = await PeersAsync(stop);
+        if (name is not null && Find(peers, name) is not { } found)
         {
-            ["name"] = peer.Settings.Name,
-            ["address"] = peer.Settings.Address.ToString(),
-            ["port"] = peer.Settings.Port,
-            ["remoteAs"] = peer.Settings.RemoteAs,
-            ["localAs"] = localAs,
-            ["state"] = peer.Settings.Enabled ? peer.State.ToString() : "Disabled",
-            ["since"] = peer.Since.ToString("O"),
-            ["seconds"] = (long)(time.GetUtcNow() - peer.Since).TotalSeconds,
-            ["receivedPrefixes"] = PerFamily(peer, f => f.Received),
-            ["acceptedPrefixes"] = PerFamily(peer, f => f.Accepted),
-            ["advertisedPrefixes"] = PerFamily(peer, f => f.Advertised),
-            ["lastError"] = LastError(peer),
-            ["lastErrorAt"] = peer.LastErrorAt?.ToString("O"),
-            ["description"] = options.Description,
-            ["passive"] = peer.Settings.Connect == ConnectMode.Passive,
-            ["password"] = options.Password is not null,
-            ["ttlSecurity"] = options.TtlSecurity,
-            ["established"] = peer.EstablishedCount,
-            ["messagesReceived"] = Messages(peer.Received),
-            ["messagesSent"] = Messages(peer.Sent),
-        };
-        if (peer.Negotiated is { } session)
-        {
-            neighbor["session"] = new JsonObject
-            {
-                ["localAddress"] = session.LocalAddress.ToString(),
-                ["remoteRouterId"] = session.RemoteRouterId.ToString(),
-                ["holdTime"] = session.HoldTime.TotalSeconds,
-                ["keepalive"] = session.KeepaliveTime.TotalSeconds,
-                ["families"] = new JsonArray([.. Families(session.Families).Select(f => (JsonNode)f)]),
-                ["fourOctetAs"] = session.FourOctetAs,
-                ["routeRefresh"] = session.RouteRefresh,
-                ["extendedMessages"] = session.ExtendedMessages,
-                ["gracefulRestart"] = new JsonArray([.. Families(session.RestartFamilies).Select(f => (JsonNode)f)]),
-            };
+            return ControlServer.Error(Unknown(name, peers));
         }
 
-        return neighbor;
+        IEnumerable<PeerSnapshot> asked = name is null ? peers.OrderBy(p => p.Settings.Name, StringComparer.Ordinal) : [Find(peers, name)!];
+        return new JsonObject
+        {
+            ["neighbors"] = new JsonArray([.. asked.Select(p => (JsonNode)NeighborAnswer.Make(p, now, time))]),
+            ["waiting"] = now.Waiting.Length > 0 ? now.Waiting : null,
+        };
     }
 
-    /// <summary>A neighbour that only waits hears nothing of a wrong password: its kernel drops the segments before anybody can be told.</summary>
-    private static string? LastError(PeerSnapshot peer) =>
-        peer.LastError is null && peer.State != SessionState.Established && peer.Settings.Connect == ConnectMode.Passive && PeerSocket.Options(peer.Settings).Password is not null
-        && TcpMd5Counters.Read() is { Failure: > 0 } or { NotFound: > 0 }
-            ? "no connection yet, and segments with a wrong or missing signature were dropped on this host: check the password on both sides"
-            : peer.LastError;
-
-    private static JsonObject PerFamily(PeerSnapshot peer, Func<PeerFamilySnapshot, int> count) => new()
-    {
-        ["ipv4"] = peer.Families.Where(f => f.Family == IpFamily.IPv4).Sum(count),
-        ["ipv6"] = peer.Families.Where(f => f.Family == IpFamily.IPv6).Sum(count),
-    };
-
-    private static JsonObject Messages(MessageCounters counters) => new()
-    {
-        ["opens"] = counters.Opens,
-        ["updates"] = counters.Updates,
-        ["notifications"] = counters.Notifications,
-        ["keepalives"] = counters.Keepalives,
-        ["routeRefreshes"] = counters.RouteRefreshes,
-    };
-
-    private static IEnumerable<string> Families(AddressFamilies families) =>
-        new[] { (AddressFamilies.IPv4, "ipv4"), (AddressFamilies.IPv6, "ipv6") }.Where(f => families.HasFlag(f.Item1)).Select(f => f.Item2);
-
-    private async Task<JsonObject> RoutesAsync(JsonObject request, CancellationToken stop)
+    private async Task RoutesAsync(JsonObject request, Func<JsonNode, ValueTask> answer, CancellationToken stop)
     {
         if (status().Speaker is not { } speaker)
         {
-            return ControlServer.Error($"the router waits: {status().Waiting}");
+            await answer(ControlServer.Error($"the router waits: {status().Waiting}"));
+            return;
         }
 
-        string? text = Text(request, "prefix");
-        RouteQuery query = new() { FromPeer = Text(request, "from"), AdvertisedTo = Text(request, "to") };
-        ImmutableArray<RouteSnapshot>? found;
-        if (text is not null && IpAddress.TryParse(text, out IpAddress address))
+        // Names first: everything behind this speaks of peers by name.
+        ImmutableArray<PeerSnapshot> peers = [];
+        foreach (string member in (string[])["received", "advertised", "from", "to"])
         {
-            found = await LongestMatchAsync(speaker, query, address, stop);
-        }
-        else if (text is null || IpPrefix.TryParse(text, out _))
-        {
-            found = await speaker.GetRoutesAsync(text is null ? query : query with { Prefix = IpPrefix.Parse(text), MoreSpecific = true }, stop);
-        }
-        else
-        {
-            return ControlServer.Error($"\"{text}\" is neither an address nor a prefix");
+            if (Text(request, member) is { } name)
+            {
+                peers = peers.IsEmpty ? await speaker.GetPeersAsync(stop) : peers;
+                if (Find(peers, name) is not { } peer)
+                {
+                    await answer(ControlServer.Error(Unknown(name, peers)));
+                    return;
+                }
+
+                request[member] = peer.Settings.Name;
+            }
         }
 
-        if (found is not { } routes)
-        {
-            return ControlServer.Error($"no neighbour \"{query.FromPeer ?? query.AdvertisedTo}\"");
-        }
-
-        FibAnswer kernel = await fib.AskAsync([.. routes.Select(r => r.Prefix).Distinct()], stop);
-        return new JsonObject
-        {
-            ["routes"] = new JsonArray([.. routes.Select(r => (JsonNode)Route(r, kernel.Installed.Contains(r.Prefix)))]),
-            ["truncated"] = routes.Length >= query.Limit,
-        };
+        await _routes.AnswerAsync(speaker, request, answer, stop);
     }
 
-    /// <summary>The route a packet to the address would follow.</summary>
-    private static async Task<ImmutableArray<RouteSnapshot>?> LongestMatchAsync(BgpSpeaker speaker, RouteQuery query, IpAddress address, CancellationToken stop)
+    private async Task<JsonObject> ResetAsync(JsonObject request, CancellationToken stop)
     {
-        ImmutableArray<RouteSnapshot>? found = [];
-        for (int length = address.BitLength; length >= 0 && found is { Length: 0 }; length--)
+        string name = Text(request, "name") ?? string.Empty;
+        string? soft = Text(request, "soft");
+        ImmutableArray<PeerSnapshot> peers = await PeersAsync(stop);
+        PeerSnapshot[] chosen = name == "all" ? [.. peers] : Find(peers, name) is { } one ? [one] : [];
+        if (chosen.Length == 0 || status().Speaker is not { } speaker)
         {
-            found = await speaker.GetRoutesAsync(query with { Prefix = new IpPrefix(address, length) }, stop);
+            return ControlServer.Error(Unknown(name, peers));
         }
 
-        return found;
-    }
-
-    private static JsonObject Route(RouteSnapshot route, bool isInstalled) => new()
-    {
-        ["prefix"] = route.Prefix.ToString(),
-        ["best"] = route.IsBest,
-        ["multipath"] = route.IsMultipath,
-        ["stale"] = route.IsStale,
-        ["nextHop"] = route.PeerName is null && route.NextHop.Family == IpFamily.None ? "self" : route.NextHop.ToString(),
-        ["linkLocalNextHop"] = route.LinkLocalNextHop.Family == IpFamily.None ? null : route.LinkLocalNextHop.ToString(),
-        ["nextHopReachable"] = route.NextHopReachable,
-        ["asPath"] = route.AsPath,
-        ["source"] = route.PeerName ?? "local",
-        ["origin"] = route.Origin switch { RouteOrigin.Igp => "igp", RouteOrigin.Egp => "egp", _ => "incomplete" },
-        ["localPref"] = route.LocalPreference,
-        ["med"] = route.Med,
-        ["communities"] = new JsonArray([.. route.Communities.Select(c => (JsonNode)WellKnownCommunities.ToText(c)), .. route.LargeCommunities.Select(c => (JsonNode)c.ToString())]),
-        ["reason"] = route.IsBest ? null : Reason(route.Standing),
-        ["installed"] = isInstalled && (route.IsBest || route.IsMultipath),
-    };
-
-    /// <summary>Why a path is not the best one, as an operator would say it.</summary>
-    private static string Reason(PathStanding standing) => standing switch
-    {
-        PathStanding.RejectedByPolicy => "refused by import policy",
-        PathStanding.Loop => "loop: own AS, router id or cluster id in the path",
-        PathStanding.NextHopUnreachable => "next hop unreachable",
-        PathStanding.LocalPreference => "lower local preference",
-        PathStanding.LocalOrigin => "a route of our own wins",
-        PathStanding.AsPathLength => "longer AS path",
-        PathStanding.Origin => "worse origin",
-        PathStanding.Med => "higher MED",
-        PathStanding.ExternalOverInternal => "an external path wins",
-        PathStanding.InteriorMetric => "next hop further away",
-        PathStanding.RouterId => "higher router id",
-        PathStanding.ClusterListLength => "longer cluster list",
-        PathStanding.PeerAddress => "higher peer address",
-        PathStanding.Best => "equally good",
-        _ => "not compared yet",
-    };
-
-    private async Task<JsonObject> SummaryAsync(CancellationToken stop)
-    {
-        RouterStatus now = status();
-        ImmutableArray<PeerSnapshot> peers = now.Speaker is { } speaker ? await speaker.GetPeersAsync(stop) : [];
-        FibAnswer kernel = await fib.AskAsync([], stop);
-        return new JsonObject
+        if (soft is not (null or "in" or "out" or "both"))
         {
-            ["routerId"] = now.Speaker is null ? null : now.RouterId.ToString(),
-            ["localAs"] = now.Speaker?.Options.LocalAs,
-            ["clusterId"] = now.Speaker?.Options.ClusterId.ToString(),
-            ["waiting"] = now.Waiting.Length > 0 ? now.Waiting : null,
-            ["startedAt"] = now.StartedAt.ToString("O"),
-            ["listen"] = new JsonArray([.. now.Listen.Select(l => (JsonNode)l)]),
-            ["neighbors"] = peers.Length,
-            ["established"] = peers.Count(p => p.State == SessionState.Established),
-            ["receivedPrefixes"] = new JsonObject { ["ipv4"] = Sum(peers, IpFamily.IPv4), ["ipv6"] = Sum(peers, IpFamily.IPv6) },
-            ["originated"] = now.Originated,
-            ["installed"] = kernel.Count,
-            ["stale"] = kernel.Stale,
-            ["settled"] = now.IsSettled,
-            ["refusedConnections"] = now.Refused,
-            ["datastore"] = now.UsesDatastore
-                ? new JsonObject { ["status"] = now.DatastoreStatus, ["detail"] = now.DatastoreDetail, ["since"] = now.DatastoreSince.ToString("O") }
-                : null,
-            ["problems"] = new JsonArray([.. now.Problems.Select(p => (JsonNode)p)]),
-        };
+            return ControlServer.Error($"soft \"{soft}\": expected in, out or both");
+        }
+
+        JsonArray done = [];
+        foreach (PeerSnapshot peer in chosen)
+        {
+            string key = peer.Settings.Name;
+            if (soft is null)
+            {
+                await speaker.ResetPeerAsync(key, Text(request, "message"), stop);
+            }
+
+            if (soft is "in" or "both")
+            {
+                await speaker.SoftResetInAsync(key, stop);
+            }
+
+            if (soft is "out" or "both")
+            {
+                await speaker.SoftResetOutAsync(key, stop);
+            }
+
+            done.Add((JsonNode)key);
+        }
+
+        return new JsonObject { ["reset"] = done, ["soft"] = soft };
     }
 
-    private static int Sum(ImmutableArray<PeerSnapshot> peers, IpFamily family) => peers.Sum(p => p.Families.Where(f => f.Family == family).Sum(f => f.Received));
+    private async Task<JsonObject> OperateAsync(string command, JsonObject request, CancellationToken stop)
+    {
+        string name = Text(request, "name") ?? string.Empty;
+        string? message = Text(request, "message");
+        ImmutableArray<PeerSnapshot> peers = await PeersAsync(stop);
+        if (Find(peers, name) is not { } peer)
+        {
+            return ControlServer.Error(Unknown(name, peers));
+        }
 
-    private async Task<JsonObject> ResetAsync(string name, CancellationToken stop) =>
-        status().Speaker is { } speaker && await speaker.ResetPeerAsync(name, "reset by the operator", stop) != PeerChange.NotFound
-            ? new JsonObject { ["reset"] = name }
-            : ControlServer.Error($"no neighbour \"{name}\"");
+        if (message is not null && System.Text.Encoding.UTF8.GetByteCount(message) > OperatorRequest.MaximumMessageBytes)
+        {
+            return ControlServer.Error($"the message has more than {OperatorRequest.MaximumMessageBytes} bytes (RFC 9003)");
+        }
+
+        OperatorRequest asked = new(peer.Settings.Name, command == "enable", message, new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously));
+        await operate(asked, stop);
+        return await asked.Answer.Task.WaitAsync(stop) is { } problem
+            ? ControlServer.Error(problem)
+            : new JsonObject { [command] = peer.Settings.Name, ["message"] = message };
+    }
 }

@@ -23,6 +23,9 @@ internal readonly record struct RouterMessage
     /// <summary>The picture of the host changed; the newest one counts.</summary>
     public bool Host { get; init; }
 
+    /// <summary>From the control socket.</summary>
+    public OperatorRequest? Operator { get; init; }
+
     /// <summary>A second has passed.</summary>
     public bool Tick { get; init; }
 }
@@ -45,6 +48,7 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
     private readonly ILogger _logger;
     private readonly Loop<RouterMessage> _loop;
     private readonly ClusterState _cluster = new();
+    private readonly List<OperatorRequest> _asked = [];
     private RouterSettings _settings;
     private SecretStore _secrets;
     private DerivedRouting? _derived;
@@ -103,6 +107,12 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
             _isDirty = true;
         }
 
+        if (message.Operator is { } asked)
+        {
+            _asked.Add(asked);
+            _isDirty = true;
+        }
+
         _isDirty |= message.Host;
         _tick |= message.Tick;
     }
@@ -143,6 +153,8 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
     private async Task ReconcileAsync(CancellationToken stop)
     {
         HostView host = _host();
+        List<(OperatorRequest Request, string? Problem)> answers = [.. _asked.Select(a => (a, _speaker.Operate(a)))];
+        _asked.Clear();
 
         // Before the first complete picture nothing is derived: half a list would look like deletions. Later trouble with the datastore changes nothing.
         _derived = _settings.UsesDatastore && _hasSynced ? PeerDerivation.Derive(_cluster, _settings, _secrets.Find) : null;
@@ -166,6 +178,10 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
 
         _problems = problems;
         Publish();
+        foreach ((OperatorRequest request, string? problem) in answers)
+        {
+            request.Answer.TrySetResult(problem); // After it is done, so that the next question shows it.
+        }
     }
 
     /// <summary>Addresses that local workloads borrowed from blocks of other nodes must be announced by themselves, or their replies go astray.</summary>
@@ -204,5 +220,6 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
         IsSettled = _speaker.IsSettled,
         Originated = _speaker.Originated,
         Refused = _speaker.Refused,
+        Shutdown = _speaker.Shutdown,
     });
 }

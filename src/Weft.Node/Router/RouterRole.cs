@@ -41,7 +41,7 @@ public sealed class RouterRole : IRole
 
     public IReadOnlyList<RoleOption> Options { get; } = [new("--run-dir", RouterSettings.RunDirectorySetting)];
 
-    public IReadOnlyList<ICommand> Commands { get; } = [new ShowCommand()];
+    public IReadOnlyList<ICommand> Commands { get; } = [new ShowCommand(), OperateCommand.Reset, OperateCommand.Shutdown, OperateCommand.Enable];
 
     public async Task<ExitStatus> RunAsync(RoleContext context, CancellationToken stop)
     {
@@ -76,8 +76,8 @@ public sealed class RouterRole : IRole
         fib.Host = () => watcher.Current;
         await using SpeakerHost speaker = new(fib, watcher, context.Time, context.Logs);
         loop = new RouterLoop(settings, speaker, () => watcher.Current, context.Systemd, context.Time, logger);
-        RouterControl control = new(() => loop.Status, fib, context.Time);
-        await using (ControlServer server = ControlServer.Listen(Path.Combine(settings.RunDirectory, SocketName), control.HandleAsync, context.Time))
+        RouterControl control = new(() => loop.Status, (request, cancel) => loop.PostAsync(new RouterMessage { Operator = request }, cancel), fib, context.Time);
+        await using (ControlServer server = ControlServer.ListenForLines(Path.Combine(settings.RunDirectory, SocketName), control.HandleAsync, context.Time))
         {
             List<Task> tasks = [watcher.RunAsync(ending.Token), fib.RunAsync(ending.Token), loop.RunAsync(ending.Token), server.RunAsync(ending.Token), ReloadAsync(context, settings, loop, logger, ending.Token)];
             if (settings.UsesDatastore)

@@ -34,5 +34,8 @@ internal sealed record RouterStatus
 
     public long Refused { get; init; }
 
+    /// <summary>Neighbours an operator took down, with the message given.</summary>
+    public ImmutableSortedDictionary<string, string> Shutdown { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
     public IpAddress RouterId => Speaker?.Options.RouterId ?? default;
 }

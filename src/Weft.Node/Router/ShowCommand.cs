@@ -1,141 +1,108 @@
-using System.Text.Json;
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Weft.Hosting;
-using Weft.Hosting.Configuration;
-using Weft.Hosting.Control;
 
 namespace Weft.Node.Router;
 
 /// <summary><c>weft router show ...</c>: asks the running router over its control socket and prints a table, or the answer itself with -o json.</summary>
 internal sealed class ShowCommand : ICommand
 {
+    /// <summary>Paths printed when no limit is given: a few screens.</summary>
+    private const int DefaultLimit = 1000;
+
     private const string Usage = """
         usage: weft router show neighbors             all neighbours, one line each
-               weft router show neighbor NAME         everything about one
-               weft router show route [PREFIX|ADDRESS] [--from NAME] [--to NAME]
+               weft router show neighbor X            everything about one, by name or address
+               weft router show route [PREFIX|ADDRESS] [options]
                                                       the table, what lies in a prefix, or what an address matches
                weft router show summary               the router itself, the datastore, problems
-        options: --run-dir DIR   where the router runs (default: [router] run-dir of the settings)
-                 -o json         the answer as JSON
+               weft router show memory                where the memory is
+        routes:  --best            only the best path of each prefix
+                 --received X      what neighbour X sent, before import policy
+                 --advertised X    what neighbour X was told, after export policy
+                 --rejected        what import policy refused, and loops
+                 --why             everything about each path, and why it lost
+                 --family ipv4|ipv6
+                 --limit N         at most N paths (default 1000; 0: all)
+        options: --run-dir DIR     where the router runs (default: [router] run-dir of the settings)
+                 -o json           the answer as JSON
         """;
 
     public string Name => "show";
 
-    public string Summary => "show neighbors | neighbor NAME | route [PREFIX] | summary of the running router";
+    public string Summary => "neighbors | neighbor X | route [PREFIX] | summary | memory of the running router";
 
     public async Task<ExitStatus> RunAsync(IReadOnlyList<string> arguments, CommandContext context, CancellationToken stop)
     {
-        List<string> words = [];
-        Dictionary<string, string> options = [];
-        for (int i = 0; i < arguments.Count; i++)
+        OperatorLine line = OperatorLine.Parse(
+            Name, arguments, ["--received", "--advertised", "--from", "--to", "--family", "--limit"], ["--best", "--rejected", "--why"], context, out string problem);
+        if (line.WantsHelp)
         {
-            string word = arguments[i];
-            if (word is "--help" or "-h")
-            {
-                await context.Out.WriteLineAsync(Usage);
-                return ExitStatus.Ok;
-            }
-
-            if (!word.StartsWith('-'))
-            {
-                words.Add(word);
-            }
-            else if (word.Split('=', 2) is [var flag, var value])
-            {
-                options[flag] = value;
-            }
-            else if (word == "-ojson")
-            {
-                options["-o"] = "json";
-            }
-            else if (i + 1 < arguments.Count)
-            {
-                options[word] = arguments[++i];
-            }
-            else
-            {
-                return await RefuseAsync(context, $"{word} needs a value");
-            }
+            await context.Out.WriteLineAsync(Usage);
+            return ExitStatus.Ok;
         }
 
-        if (options.Keys.FirstOrDefault(k => k is not ("--run-dir" or "-o" or "--from" or "--to" or "--config")) is { } unknown)
+        JsonObject? request = line.Words switch
         {
-            return await RefuseAsync(context, $"unknown option {unknown}");
-        }
-
-        if (options.GetValueOrDefault("-o", "json") != "json")
-        {
-            return await RefuseAsync(context, $"-o {options["-o"]}: expected json");
-        }
-
-        JsonObject? request = words switch
-        {
+            _ when problem.Length > 0 => null,
             ["neighbors" or "neighbours"] => new JsonObject { ["command"] = "neighbors" },
-            ["neighbor" or "neighbour", var name] => new JsonObject { ["command"] = "neighbor", ["name"] = name },
-            ["route" or "routes"] => new JsonObject { ["command"] = "routes", ["prefix"] = null },
-            ["route" or "routes", var prefix] => new JsonObject { ["command"] = "routes", ["prefix"] = prefix },
+            ["neighbor" or "neighbour" or "neighbors" or "neighbours", var name] => new JsonObject { ["command"] = "neighbor", ["name"] = name },
+            ["route" or "routes"] => Routes(line, null, out problem),
+            ["route" or "routes", var prefix] => Routes(line, prefix, out problem),
             ["summary"] => new JsonObject { ["command"] = "summary" },
-            _ => null,
+            ["memory"] => new JsonObject { ["command"] = "memory" },
+            [] => Refuse("what?", out problem),
+            _ => Refuse($"cannot show \"{string.Join(' ', line.Words)}\"", out problem),
         };
-        if (request is null)
+        if (request is null || problem.Length > 0)
         {
-            return await RefuseAsync(context, words.Count == 0 ? "what?" : $"cannot show \"{string.Join(' ', words)}\"");
+            return await line.RefuseAsync(problem, Usage);
         }
 
         if (request["command"]!.GetValue<string>() == "routes")
         {
-            request["from"] = options.GetValueOrDefault("--from");
-            request["to"] = options.GetValueOrDefault("--to");
+            RoutePrinter printer = new(context.Out, line.IsJson, line.Flag("--why"));
+            return await line.AskForLinesAsync(request, printer.AddAsync, stop) is { } end ? await printer.EndAsync(end) : ExitStatus.Failed;
         }
 
-        return await AskAsync(request, options, context, stop);
-    }
-
-    private static async Task<ExitStatus> AskAsync(JsonObject request, Dictionary<string, string> options, CommandContext context, CancellationToken stop)
-    {
-        string runDirectory = options.GetValueOrDefault("--run-dir")
-            ?? SettingsReader.Load(options.GetValueOrDefault("--config"), context.Environment).Get(RouterSettings.RunDirectorySetting);
-        string socket = Path.Combine(runDirectory, RouterRole.SocketName);
-        JsonObject answer;
-        try
+        if (await line.AskAsync(request, stop) is not { } answer)
         {
-            answer = (await ControlClient.RequestAsync(socket, request, stop)).AsObject();
-        }
-        catch (IOException e)
-        {
-            await context.Error.WriteLineAsync(File.Exists(socket)
-                ? $"weft router show: {e.Message}"
-                : $"weft router show: no router runs in {runDirectory}: there is no {socket}; --run-dir names another folder");
             return ExitStatus.Failed;
         }
 
-        if (answer["error"] is { } error)
-        {
-            await context.Error.WriteLineAsync($"weft router show: {error}");
-            return ExitStatus.Failed;
-        }
-
-        if (options.ContainsKey("-o"))
-        {
-            using MemoryStream buffer = new();
-            using (Utf8JsonWriter writer = new(buffer, new JsonWriterOptions { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
-            {
-                answer.WriteTo(writer);
-            }
-
-            await context.Out.WriteLineAsync(System.Text.Encoding.UTF8.GetString(buffer.ToArray()));
-        }
-        else
-        {
-            await context.Out.WriteAsync(ShowTables.Render(request["command"]!.GetValue<string>(), answer));
-        }
-
+        await (line.IsJson ? line.PrintAsync(answer) : context.Out.WriteAsync(ShowTables.Render(request["command"]!.GetValue<string>(), answer)));
         return ExitStatus.Ok;
     }
 
-    private static async Task<ExitStatus> RefuseAsync(CommandContext context, string problem)
+    private static JsonObject? Refuse(string text, out string problem)
     {
-        await context.Error.WriteLineAsync($"weft router show: {problem}\n\n{Usage}");
-        return ExitStatus.Usage;
+        problem = text;
+        return null;
+    }
+
+    private static JsonObject? Routes(OperatorLine line, string? prefix, out string problem)
+    {
+        int limit = DefaultLimit;
+        problem = string.Empty;
+        if (line.Option("--limit") is { } text && (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) || limit < 0))
+        {
+            return Refuse($"--limit {text}: expected a number, 0 for all", out problem);
+        }
+
+        return new JsonObject
+        {
+            ["command"] = "routes",
+            ["prefix"] = prefix,
+            ["received"] = line.Option("--received"),
+            ["advertised"] = line.Option("--advertised"),
+            ["from"] = line.Option("--from"),
+            ["to"] = line.Option("--to"),
+            ["family"] = line.Option("--family"),
+            ["best"] = line.Flag("--best"),
+            ["rejected"] = line.Flag("--rejected"),
+            ["why"] = line.Flag("--why"),
+            ["limit"] = limit,
+            ["stream"] = true,
+        };
     }
 }

@@ -14,6 +14,7 @@ internal static class ShowTables
         "neighbors" => Neighbors(answer),
         "neighbor" => Neighbor(answer["neighbors"]![0]!.AsObject()),
         "routes" => Routes(answer),
+        "memory" => Memory(answer),
         _ => Summary(answer),
     };
 
@@ -46,13 +47,24 @@ internal static class ShowTables
         StringBuilder text = new();
         Line(text, "neighbour", Text(n["name"]));
         Line(text, "description", Text(n["description"]));
-        Line(text, "address", $"{Text(n["address"])} port {Text(n["port"])}{(Flag(n["passive"]) ? ", passive" : "")}");
-        Line(text, "AS", $"{Text(n["remoteAs"])}, ours {Text(n["localAs"])}");
-        Line(text, "protection", string.Join(", ", new[] { Flag(n["password"]) ? "TCP MD5" : "", Text(n["ttlSecurity"]) is "0" ? "" : $"TTL security, {Text(n["ttlSecurity"])} hops" }.Where(s => s.Length > 0)));
+        Line(text, "address", $"{Text(n["address"])} port {Text(n["port"])}{(Text(n["interface"]) is { Length: > 0 } link ? $" on {link}" : "")}{(Flag(n["passive"]) ? ", passive" : "")}{(Text(n["sourceAddress"]) is { Length: > 0 } source ? $", from {source}" : "")}");
+        Line(text, "AS", $"{Text(n["remoteAs"])}, ours {Text(n["localAs"])} ({(Flag(n["internal"]) ? Flag(n["routeReflectorClient"]) ? "internal, our route reflection client" : "internal" : "external")})");
+        Line(text, "protection", string.Join(", ", new[] { Flag(n["password"]) ? "TCP MD5" : "", Text(n["ttlSecurity"]) is "0" or "" ? $"TTL {Text(n["ttl"])}" : $"TTL security, {Text(n["ttlSecurity"])} hops" }.Where(s => s.Length > 0)));
         Line(text, "state", $"{Text(n["state"])} for {Age(n["seconds"])}, {Times(n["established"])}");
+        Line(text, "shut down", n["shutdown"] is null ? "" : $"by the operator{(Text(n["shutdown"]) is { Length: > 0 } message ? $": {message}" : "")}; weft router enable {Text(n["name"])} takes it back");
+        Line(text, "next connect", Text(n["nextConnect"]) is { Length: > 0 } next ? $"in {next} s" : "");
         Line(text, "last error", Text(n["lastError"]).Length == 0 ? "" : $"{Text(n["lastError"])} ({Text(n["lastErrorAt"])})");
-        Line(text, "received", $"{PerFamily(n["receivedPrefixes"])} prefixes, {PerFamily(n["acceptedPrefixes"])} accepted");
-        Line(text, "advertised", $"{PerFamily(n["advertisedPrefixes"])} prefixes");
+        Line(text, "policy", $"import {Text(n["import"])}, export {Text(n["export"])}, next hop {Text(n["nextHop"])}");
+        Line(text, "limit", Text(n["maximumPrefixes"]) is { Length: > 0 } limit ? $"{limit} prefixes per family" : "");
+        foreach (JsonObject family in Objects(n["families"]))
+        {
+            Line(text, Text(family["family"]), $"{Text(family["received"])} received, {Text(family["accepted"])} accepted, {Text(family["advertised"])} advertised"
+                + (Text(family["stale"]) is "0" or "" ? "" : $", {Text(family["stale"])} stale")
+                + (Text(family["pending"]) is "0" or "" ? "" : $", {Text(family["pending"])} to be sent")
+                + (Text(family["updateGroup"]) is "0" or "" ? "" : $"; update group {Text(family["updateGroup"])} of {Text(family["updateGroupMembers"])}")
+                + (Flag(family["endOfRibReceived"]) ? "; End-of-RIB received" : ""));
+        }
+
         Line(text, "messages in", Members(n["messagesReceived"]));
         Line(text, "messages out", Members(n["messagesSent"]));
         if (n["session"] is JsonObject session)
@@ -62,31 +74,63 @@ internal static class ShowTables
             Line(text, "capabilities", string.Join(", ", new[]
             {
                 Flag(session["fourOctetAs"]) ? "4-octet AS" : "", Flag(session["routeRefresh"]) ? "route refresh" : "", Flag(session["extendedMessages"]) ? "extended messages" : "",
-                List(session["gracefulRestart"]) is { Length: > 0 } restart ? $"graceful restart ({restart})" : "",
+                List(session["gracefulRestart"]) is { Length: > 0 } restart ? $"graceful restart ({restart}, {Text(session["peerRestartTime"])} s)" : "",
             }.Where(s => s.Length > 0)));
         }
 
         return text.ToString();
     }
 
+    public const string Legend = "* best, = equally good, K in the kernel, S stale";
+
+    public static string[] RouteHeader => ["", "PREFIX", "NEXT HOP", "FROM", "PREF", "AS PATH", ""];
+
+    /// <param name="last">The prefix of the row above: it is not repeated.</param>
+    public static string[] Row(JsonObject route, ref string last)
+    {
+        string prefix = Text(route["prefix"]);
+        string shown = prefix == last ? string.Empty : prefix;
+        last = prefix;
+        return
+        [
+            $"{(Flag(route["best"]) ? "*" : Flag(route["multipath"]) ? "=" : " ")}{(Flag(route["installed"]) ? "K" : " ")}{(Flag(route["stale"]) ? "S" : "")}",
+            shown, Text(route["nextHop"]), Text(route["source"]), Text(route["localPref"]),
+            Text(route["asPath"]) is { Length: > 0 } path ? path : Text(route["origin"]), Text(route["reason"]),
+        ];
+    }
+
+    /// <summary>Everything about one path.</summary>
+    public static string Path(JsonObject route)
+    {
+        StringBuilder text = new();
+        text.Append(Text(route["prefix"])).Append(" from ").Append(Text(route["source"])).Append('\n');
+        Line(text, "  verdict", string.Join(", ", new[]
+        {
+            Flag(route["best"]) ? "best" : Text(route["reason"]), Flag(route["multipath"]) && !Flag(route["best"]) ? "shares the traffic" : "",
+            Flag(route["installed"]) ? "in the kernel" : "", Flag(route["stale"]) ? "stale: its neighbour restarts" : "",
+        }.Where(s => s.Length > 0)));
+        Line(text, "  next hop", $"{Text(route["nextHop"])}{(Text(route["linkLocalNextHop"]) is { Length: > 0 } beside ? $" ({beside})" : "")}{(Flag(route["nextHopReachable"]) ? "" : ", unreachable")}");
+        Line(text, "  AS path", Text(route["asPath"]) is { Length: > 0 } path ? path : "(empty)");
+        Line(text, "  origin", Text(route["origin"]));
+        Line(text, "  preference", $"{Text(route["localPref"])}{(route["med"] is null ? "" : $", MED {Text(route["med"])}")}");
+        Line(text, "  communities", string.Join(' ', new[] { List(route["communities"]), List(route["extendedCommunities"]) }.Where(s => s.Length > 0)));
+        Line(text, "  aggregator", $"{Text(route["aggregator"])}{(Flag(route["atomicAggregate"]) ? " atomic" : "")}");
+        Line(text, "  reflected", Text(route["originatorId"]) is { Length: > 0 } originator ? $"originator {originator}, clusters {List(route["clusterList"])}" : "");
+        foreach (JsonNode? rule in route["rules"]?.AsArray() ?? [])
+        {
+            Line(text, "  rule", Text(rule));
+        }
+
+        return text.Append('\n').ToString();
+    }
+
     private static string Routes(JsonObject answer)
     {
         StringBuilder text = new();
-        List<string[]> rows = [["", "PREFIX", "NEXT HOP", "FROM", "PREF", "AS PATH", ""]];
         string last = string.Empty;
-        foreach (JsonObject route in Objects(answer["routes"]))
-        {
-            string prefix = Text(route["prefix"]);
-            rows.Add([
-                $"{(Flag(route["best"]) ? "*" : Flag(route["multipath"]) ? "=" : " ")}{(Flag(route["installed"]) ? "K" : " ")}{(Flag(route["stale"]) ? "S" : "")}",
-                prefix == last ? string.Empty : prefix, Text(route["nextHop"]), Text(route["source"]), Text(route["localPref"]),
-                Text(route["asPath"]) is { Length: > 0 } path ? path : Text(route["origin"]), Text(route["reason"]),
-            ]);
-            last = prefix;
-        }
-
+        List<string[]> rows = [RouteHeader, .. Objects(answer["routes"]).Select(r => Row(r, ref last))];
         Table(text, rows);
-        text.Append("\n* best, = equally good, K in the kernel, S stale\n");
+        text.Append('\n').Append(Legend).Append('\n');
         if (Flag(answer["truncated"]))
         {
             text.Append("more routes are not shown; name a prefix\n");
@@ -94,6 +138,42 @@ internal static class ShowTables
 
         return text.ToString();
     }
+
+    private static string Memory(JsonObject answer)
+    {
+        StringBuilder text = new();
+        JsonNode? process = answer["process"];
+        JsonNode? heap = answer["heap"];
+        Line(text, "process", $"{Size(process?["resident"])} resident, {Size(process?["residentPeak"])} at most, {Text(process?["threads"])} threads{(Text(process?["swapped"]) is "0" or "" ? "" : $", {Size(process?["swapped"])} swapped out")}");
+        Line(text, "heap", $"{Size(heap?["live"])} live, {Size(heap?["committed"])} committed; collections {List(heap?["collections"])}");
+        Line(text, "kernel", $"{Text(answer["kernelRoutes"])} routes");
+        List<string[]> rows = [["TABLE", "", "ENTRIES", "MEMORY"]];
+        foreach (JsonObject table in Objects(answer["tables"]))
+        {
+            string family = Text(table["family"]);
+            rows.Add([family, "prefixes", Text(table["prefixes"]), Size(table["prefixBytes"])]);
+            rows.Add(["", "paths", Text(table["paths"]), Size(table["pathBytes"])]);
+            rows.Add(["", "attribute sets", Text(table["attributeSets"]), Size(table["attributeBytes"])]);
+            rows.Add(["", "next hops", Text(table["nextHops"]), ""]);
+            rows.Add(["", "update groups", Text(table["updateGroups"]), Size(table["groupBytes"])]);
+        }
+
+        text.Append('\n');
+        Table(text, rows);
+        JsonObject[] slow = [.. Objects(answer["sessions"]).Where(s => Text(s["blocksUnderWay"]) is not ("0" or ""))];
+        foreach (JsonObject session in slow)
+        {
+            text.Append('\n');
+            Line(text, Text(session["name"]), $"has not taken up to {Size(session["sendBytesAtMost"])} yet");
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>Octets as an operator reads them.</summary>
+    private static string Size(JsonNode? bytes) => !long.TryParse(Text(bytes), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) ? "?"
+        : value < 1024 * 1024 ? string.Create(CultureInfo.InvariantCulture, $"{(value + 1023) / 1024} KB")
+        : string.Create(CultureInfo.InvariantCulture, $"{value / 1048576.0:F1} MB");
 
     private static string Summary(JsonObject answer)
     {
@@ -103,7 +183,7 @@ internal static class ShowTables
         Line(text, "AS", Text(answer["localAs"]));
         Line(text, "listening", List(answer["listen"]));
         Line(text, "running since", Text(answer["startedAt"]));
-        Line(text, "sessions", $"{Text(answer["established"])} of {Text(answer["neighbors"])} established");
+        Line(text, "sessions", $"{Text(answer["established"])} of {Text(answer["neighbors"])} established{(Text(answer["shutDown"]) is "0" or "" ? "" : $", {Text(answer["shutDown"])} shut down")}");
         Line(text, "routes", $"{PerFamily(answer["receivedPrefixes"])} received, {Text(answer["originated"])} originated");
         Line(text, "kernel", $"{Text(answer["installed"])} routes installed, {Text(answer["stale"])} of an earlier run{(Flag(answer["settled"]) ? "" : ", settling")}");
         Line(text, "refused", Text(answer["refusedConnections"]) is "0" ? "" : $"{Text(answer["refusedConnections"])} connections of strangers");

@@ -53,6 +53,34 @@ internal sealed class SpeakerHost : IAsyncDisposable
 
     public long Refused => _listener.Refused;
 
+    /// <summary>Neighbours an operator took down, with the message given.</summary>
+    public ImmutableSortedDictionary<string, string> Shutdown { get; private set; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Notes an operator's wish; the next <see cref="UseAsync"/> carries it out. Not null: why it cannot be.</summary>
+    public string? Operate(OperatorRequest request)
+    {
+        if (!_peers.TryGetValue(request.Name, out PeerSettings? peer))
+        {
+            return $"no neighbour \"{request.Name}\"";
+        }
+
+        if (!request.Enable)
+        {
+            Shutdown = Shutdown.SetItem(request.Name, request.Message ?? string.Empty);
+            Log.ShutDownByOperator(_logger, request.Name, request.Message ?? string.Empty);
+            return null;
+        }
+
+        if (!Shutdown.ContainsKey(request.Name))
+        {
+            return peer.Enabled ? null : $"{request.Name} is disabled by the settings: [neighbor:{request.Name}] enabled = no";
+        }
+
+        Shutdown = Shutdown.Remove(request.Name);
+        Log.EnabledByOperator(_logger, request.Name);
+        return null;
+    }
+
     /// <summary>Something could not be opened, and it is time for <see cref="UseAsync"/> to try again.</summary>
     public bool NeedsRetry => _isIncomplete && _time.GetElapsedTime(_triedAt) >= s_retry;
 
@@ -228,8 +256,12 @@ internal sealed class SpeakerHost : IAsyncDisposable
             Log.PeerRemoved(_logger, name);
         }
 
-        foreach ((string name, PeerSettings peer) in wanted)
+        Shutdown = Shutdown.RemoveRange(Shutdown.Keys.Where(n => !wanted.ContainsKey(n)).ToArray());
+        foreach ((string name, PeerSettings configured) in wanted)
         {
+            PeerSettings peer = Shutdown.TryGetValue(name, out string? message)
+                ? configured with { Enabled = false, ShutdownMessage = message.Length == 0 ? null : message }
+                : configured;
             if (!_peers.TryGetValue(name, out PeerSettings? running))
             {
                 await _speaker!.AddPeerAsync(peer, stop);

@@ -12,6 +12,9 @@ public sealed class Bitmap
 
     public bool IsEmpty => Count == 0;
 
+    /// <summary>Octets held.</summary>
+    public long Reserved => 8L * _words.Length;
+
     public bool this[uint id]
     {
         get

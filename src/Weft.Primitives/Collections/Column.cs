@@ -23,6 +23,9 @@ public sealed unsafe class Column<T>
     /// <summary>Rows that can be addressed without growing.</summary>
     public uint Capacity => (uint)_chunkCount << ChunkShift;
 
+    /// <summary>Octets held.</summary>
+    public long Reserved => (long)Capacity * Unsafe.SizeOf<T>();
+
     /// <summary>A row below <see cref="Capacity"/>; the chunk's index is checked, the row's within the chunk cannot be wrong.</summary>
     public ref T this[uint row]
     {

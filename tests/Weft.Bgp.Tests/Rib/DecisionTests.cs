@@ -13,7 +13,8 @@ public sealed class DecisionTests
     private static Dictionary<string, RouteSnapshot> Decide(RibHarness rib)
     {
         rib.Settle();
-        ImmutableArray<RouteSnapshot> routes = rib.Rib.Query(new RouteQuery(), PeerId.None, PeerId.None);
+        uint cursor = 0;
+        ImmutableArray<RouteSnapshot> routes = rib.Rib.Query(new RouteQuery(), PeerId.None, PeerId.None, ref cursor);
         Assert.Equal(1, routes.Count(static r => r.IsBest));
         return routes.ToDictionary(static r => r.PeerName ?? "local");
     }

@@ -4,100 +4,9 @@ using System.Text.Json.Nodes;
 
 namespace Weft.Node.Tests.Router;
 
-/// <summary>
-/// weft router as a process against BIRD 2, each in a namespace of its own:
-/// <code>
-///   weft AS 65001 --- eth0 172.16.9.1, fd16::1 ===== 172.16.9.2, fd16::2 eth0 --- BIRD AS 65002
-/// </code>
-/// </summary>
-public sealed class BirdInteropTests : IAsyncDisposable
+/// <summary>weft router as a process against BIRD 2.</summary>
+public sealed class BirdInteropTests : BirdPair
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("weft-bird-").FullName;
-    private readonly Space _left = new("weft");
-    private readonly Space _right = new("bird");
-    private readonly List<IAsyncDisposable> _processes = [];
-
-    public BirdInteropTests()
-    {
-        _left.Ip($"link add eth0 type veth peer name eth0 netns {_right.Name}");
-        foreach ((Space space, int host) in new[] { (_left, 1), (_right, 2) })
-        {
-            space.Ip($"address add 172.16.9.{host}/24 dev eth0");
-            space.Ip($"-6 address add fd16::{host}/64 dev eth0 nodad");
-            space.Ip("link set eth0 up");
-        }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (IAsyncDisposable process in _processes)
-        {
-            await process.DisposeAsync();
-        }
-
-        _left.Dispose();
-        _right.Dispose();
-        Directory.Delete(_folder, recursive: true);
-    }
-
-    private static string Settings(string neighbor = "", string router = "", uint remoteAs = 65002) => $"""
-        [router]
-        router-id = 10.255.0.1
-        local-as = 65001
-        networks = 10.1.0.0/16, fd01::/48
-        connect-retry = 1s
-        hold-time = 9s
-        settle-time = 30s
-        {router}
-
-        [neighbor:bird]
-        address = 172.16.9.2
-        remote-as = {remoteAs}
-        {neighbor}
-
-        [neighbor:bird6]
-        address = fd16::2
-        remote-as = {remoteAs}
-        {neighbor}
-        """;
-
-    private static string BirdSettings(string extra = "", uint localAs = 65002, string routes = "route 10.2.0.0/16 blackhole; route 10.3.0.0/16 blackhole;") => $$"""
-        router id 10.255.0.2;
-        log stderr all;
-        protocol device { scan time 1; }
-        protocol kernel { ipv4 { export where source = RTS_BGP; }; }
-        protocol kernel { ipv6 { export where source = RTS_BGP; }; }
-        protocol static { ipv4; {{routes}} }
-        protocol static { ipv6; route fd02::/48 blackhole; }
-        protocol bgp weft { local as {{localAs}}; neighbor 172.16.9.1 as 65001; connect delay time 1; connect retry time 1; error wait time 1, 2; graceful restart on;
-            {{extra}} ipv4 { import all; export all; }; }
-        protocol bgp weft6 { local as {{localAs}}; neighbor fd16::1 as 65001; connect delay time 1; connect retry time 1; error wait time 1, 2; graceful restart on;
-            {{extra}} ipv6 { import all; export all; }; }
-        """;
-
-    private RouterProcess StartWeft(string? settings)
-    {
-        RouterProcess router = RouterProcess.Start(_left, Path.Combine(_folder, "weft"), settings);
-        _processes.Add(router);
-        return router;
-    }
-
-    private Bird StartBird(string settings)
-    {
-        Bird bird = Bird.Start(_right, Path.Combine(_folder, "bird"), settings);
-        _processes.Add(bird);
-        return bird;
-    }
-
-    private static readonly string[] s_learnt =
-    [
-        "10.2.0.0/16 via 172.16.9.2 dev eth0 metric 1024", "10.3.0.0/16 via 172.16.9.2 dev eth0 metric 1024", "fd02::/48 via fd16::2 dev eth0 metric 1024",
-    ];
-
-    private Task Learnt(params string[] expected) => Poll.UntilEqual(string.Join('\n', expected), () => string.Join('\n', _left.Routes(81)));
-
-    private Task BirdLearnt(params string[] expected) => Poll.UntilEqual(string.Join('\n', expected), () => string.Join('\n', _right.Routes(12)));
-
     [Fact]
     public async Task BothFamilies_RoutesReachBothKernels_WithdrawalsToo()
     {
@@ -106,14 +15,14 @@ public sealed class BirdInteropTests : IAsyncDisposable
 
         await weft.UntilEstablished("bird");
         await weft.UntilEstablished("bird6");
-        await Learnt(s_learnt);
+        await Learnt(Learned);
         await BirdLearnt("10.1.0.0/16 via 172.16.9.1 dev eth0 metric 32", "fd01::/48 via fd16::1 dev eth0 metric 32");
 
-        File.WriteAllText(Path.Combine(_folder, "bird", "bird.conf"), BirdSettings(routes: "route 10.2.0.0/16 blackhole;"));
+        File.WriteAllText(Path.Combine(Folder, "bird", "bird.conf"), BirdSettings(routes: "route 10.2.0.0/16 blackhole;"));
         bird.Ask("configure");
-        await Learnt(s_learnt[0], s_learnt[2]);
+        await Learnt(Learned[0], Learned[2]);
 
-        RouterProcess.Write(Path.Combine(_folder, "weft"), Settings().Replace("10.1.0.0/16, ", "10.9.0.0/16, "));
+        RouterProcess.Write(Path.Combine(Folder, "weft"), Settings().Replace("10.1.0.0/16, ", "10.9.0.0/16, "));
         weft.Signal("HUP");
         await BirdLearnt("10.9.0.0/16 via 172.16.9.1 dev eth0 metric 32", "fd01::/48 via fd16::1 dev eth0 metric 32");
 
@@ -137,11 +46,11 @@ public sealed class BirdInteropTests : IAsyncDisposable
         Assert.NotEqual("Established", (string?)failed!["state"]);
         Assert.DoesNotContain("wrong", weft.Output.Replace("wrong signature", string.Empty));
 
-        RouterProcess.Write(Path.Combine(_folder, "weft"), Settings("password = right"));
+        RouterProcess.Write(Path.Combine(Folder, "weft"), Settings("password = right"));
         weft.Signal("HUP");
         await weft.UntilEstablished("bird");
         await weft.UntilEstablished("bird6");
-        await Learnt(s_learnt);
+        await Learnt(Learned);
     }
 
     [Fact]
@@ -154,11 +63,11 @@ public sealed class BirdInteropTests : IAsyncDisposable
         Assert.True((bool)failed!["passive"]!);
 
         // BIRD sends TTL 1 to a neighbour on its link: with GTSM on our side the handshake must not complete until it does the same.
-        File.WriteAllText(Path.Combine(_folder, "bird", "bird.conf"), BirdSettings("password \"right\"; ttl security on;"));
-        ((Bird)_processes[0]).Ask("configure");
+        File.WriteAllText(Path.Combine(Folder, "bird", "bird.conf"), BirdSettings("password \"right\"; ttl security on;"));
+        ((Bird)Started[0]).Ask("configure");
         await weft.UntilEstablished("bird");
         await weft.UntilEstablished("bird6");
-        await Learnt(s_learnt);
+        await Learnt(Learned);
     }
 
     [Fact]
@@ -170,7 +79,7 @@ public sealed class BirdInteropTests : IAsyncDisposable
         JsonObject? neighbor = await weft.Until("bird", n => n?["lastError"] is not null && ((string)n["lastError"]!).Contains("AS"));
 
         Assert.Contains("65002", (string)neighbor!["lastError"]!);
-        Assert.Empty(_left.Routes(81));
+        Assert.Empty(Left.Routes(81));
         Assert.Contains("bird: ", weft.Show("neighbors"));
     }
 
@@ -180,20 +89,20 @@ public sealed class BirdInteropTests : IAsyncDisposable
         Bird bird = StartBird(BirdSettings());
         RouterProcess first = StartWeft(Settings());
         await first.UntilEstablished("bird");
-        await Learnt(s_learnt);
+        await Learnt(Learned);
         await BirdLearnt("10.1.0.0/16 via 172.16.9.1 dev eth0 metric 32", "fd01::/48 via fd16::1 dev eth0 metric 32");
-        using SpaceMonitor monitor = new(_left);
+        using SpaceMonitor monitor = new(Left);
 
         await first.KillAsync();
-        Assert.Equal(s_learnt, _left.Routes(81));
-        File.WriteAllText(Path.Combine(_folder, "bird", "bird.conf"), BirdSettings(routes: "route 10.2.0.0/16 blackhole;"));
+        Assert.Equal(Learned, Left.Routes(81));
+        File.WriteAllText(Path.Combine(Folder, "bird", "bird.conf"), BirdSettings(routes: "route 10.2.0.0/16 blackhole;"));
         bird.Ask("configure");
         RouterProcess second = StartWeft(null);
         await second.UntilEstablished("bird");
         await second.UntilEstablished("bird6");
 
         // What is still announced never leaves the kernel; what is not goes when all neighbours have sent their tables.
-        await Learnt(s_learnt[0], s_learnt[2]);
+        await Learnt(Learned[0], Learned[2]);
         Assert.DoesNotContain(monitor.Deleted(), d => d.Contains("10.2.0.0/16") || d.Contains("fd02::/48"));
         await Poll.UntilAsync(() => second.AskAsync("summary"), s => (bool?)s["settled"] == true, s => s.ToJsonString());
     }
@@ -205,15 +114,15 @@ public sealed class BirdInteropTests : IAsyncDisposable
         RouterProcess weft = StartWeft(Settings());
         await weft.UntilEstablished("bird");
         await weft.UntilEstablished("bird6");
-        await Learnt(s_learnt);
+        await Learnt(Learned);
         string[] atBird = ["10.1.0.0/16 via 172.16.9.1 dev eth0 metric 32", "fd01::/48 via fd16::1 dev eth0 metric 32"];
         await BirdLearnt(atBird);
 
         int exit = await weft.TerminateAsync();
 
         Assert.Equal(0, exit);
-        Assert.Equal(s_learnt, _left.Routes(81));
-        Assert.Equal(atBird, _right.Routes(12));
+        Assert.Equal(Learned, Left.Routes(81));
+        Assert.Equal(atBird, Right.Routes(12));
     }
 
     [Fact]
@@ -222,15 +131,15 @@ public sealed class BirdInteropTests : IAsyncDisposable
         StartBird(BirdSettings());
         RouterProcess weft = StartWeft(Settings());
         await weft.UntilEstablished("bird");
-        await Learnt(s_learnt);
+        await Learnt(Learned);
 
-        _right.Ip("link set eth0 down");
+        Right.Ip("link set eth0 down");
         await Learnt();
         Assert.Contains("unreachable", weft.Show("route"));
 
-        _right.Ip("link set eth0 up");
-        _right.Ip("-6 address replace fd16::2/64 dev eth0 nodad"); // The kernel takes IPv6 addresses away with the link.
-        await Learnt(s_learnt);
+        Right.Ip("link set eth0 up");
+        Right.Ip("-6 address replace fd16::2/64 dev eth0 nodad"); // The kernel takes IPv6 addresses away with the link.
+        await Learnt(Learned);
     }
 
     [Fact]
@@ -239,7 +148,7 @@ public sealed class BirdInteropTests : IAsyncDisposable
         StartBird(BirdSettings());
         RouterProcess weft = StartWeft(Settings());
         await weft.UntilEstablished("bird");
-        _right.Ip("address add 172.16.9.77/24 dev eth0");
+        Right.Ip("address add 172.16.9.77/24 dev eth0");
 
         for (int i = 0; i < 3; i++)
         {
@@ -250,7 +159,7 @@ public sealed class BirdInteropTests : IAsyncDisposable
         Assert.Equal(2, (int)summary["neighbors"]!);
         JsonObject neighbor = (await weft.UntilEstablished("bird"))!;
         Assert.Equal(1, (int)neighbor["established"]!);
-        await Learnt(s_learnt);
+        await Learnt(Learned);
     }
 
     [Fact]
@@ -259,7 +168,7 @@ public sealed class BirdInteropTests : IAsyncDisposable
         StartBird(BirdSettings());
         RouterProcess weft = StartWeft(Settings());
         await weft.UntilEstablished("bird");
-        await Learnt(s_learnt);
+        await Learnt(Learned);
 
         // RFC 4724 5: with graceful restart a new connection of the neighbour says that it has restarted, so the old session goes. A password or TTL
         // security keeps those out who only borrow the address.
@@ -270,13 +179,13 @@ public sealed class BirdInteropTests : IAsyncDisposable
         }
 
         await weft.UntilEstablished("bird");
-        await Learnt(s_learnt);
+        await Learnt(Learned);
     }
 
     /// <summary>Connects to weft from an address of the other side, sends, and waits for the end.</summary>
     private async Task SendAsync(string source, byte[] bytes)
     {
-        using Socket socket = _right.Namespace.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
+        using Socket socket = Right.Namespace.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
         using CancellationTokenSource limit = new(TimeSpan.FromSeconds(5));
         socket.Bind(new IPEndPoint(IPAddress.Parse(source), 0));
         try
@@ -299,11 +208,11 @@ public sealed class BirdInteropTests : IAsyncDisposable
         Bird bird = StartBird(BirdSettings());
         RouterProcess weft = StartWeft(Settings());
         await weft.UntilEstablished("bird");
-        await Learnt(s_learnt);
+        await Learnt(Learned);
 
         bird.Ask("restart weft");
 
         await weft.Until("bird", n => (int?)n?["established"] >= 2 && (string?)n["state"] == "Established");
-        await Learnt(s_learnt);
+        await Learnt(Learned);
     }
 }

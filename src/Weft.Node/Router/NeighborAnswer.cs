@@ -1,0 +1,117 @@
+using System.Text.Json.Nodes;
+using Weft.Bgp;
+using Weft.Bgp.Session;
+using Weft.Primitives.Net;
+
+namespace Weft.Node.Router;
+
+/// <summary>One neighbour as JSON.</summary>
+internal static class NeighborAnswer
+{
+    public static JsonObject Make(PeerSnapshot peer, RouterStatus now, TimeProvider time)
+    {
+        PeerSettings settings = peer.Settings;
+        PeerTransportOptions options = PeerSocket.Options(settings);
+        uint localAs = settings.LocalAs != 0 ? settings.LocalAs : now.Speaker!.Options.LocalAs;
+        JsonObject neighbor = new()
+        {
+            ["name"] = settings.Name,
+            ["address"] = settings.Address.ToString(),
+            ["port"] = settings.Port,
+            ["interface"] = settings.Interface,
+            ["remoteAs"] = settings.RemoteAs,
+            ["localAs"] = localAs,
+            ["internal"] = settings.RemoteAs == localAs,
+            ["state"] = settings.Enabled ? peer.State.ToString() : "Disabled",
+            ["since"] = peer.Since.ToString("O"),
+            ["seconds"] = (long)(time.GetUtcNow() - peer.Since).TotalSeconds,
+            ["shutdown"] = now.Shutdown.TryGetValue(settings.Name, out string? message) ? message : null,
+            ["receivedPrefixes"] = PerFamily(peer, f => f.Received),
+            ["acceptedPrefixes"] = PerFamily(peer, f => f.Accepted),
+            ["advertisedPrefixes"] = PerFamily(peer, f => f.Advertised),
+            ["lastError"] = LastError(peer),
+            ["lastErrorAt"] = peer.LastErrorAt?.ToString("O"),
+            ["description"] = options.Description,
+            ["passive"] = settings.Connect == ConnectMode.Passive,
+            ["password"] = options.Password is not null,
+            ["ttlSecurity"] = options.TtlSecurity,
+            ["ttl"] = options.Ttl,
+            ["sourceAddress"] = settings.LocalAddress.Family == IpFamily.None ? null : settings.LocalAddress.ToString(),
+            ["routeReflectorClient"] = settings.RouteReflectorClient,
+            ["maximumPrefixes"] = settings.MaximumPrefixes == 0 ? null : settings.MaximumPrefixes,
+            ["allowedLocalAs"] = settings.AllowedLocalAs,
+            ["nextHop"] = settings.NextHop.ToString().ToLowerInvariant(),
+            ["holdTimeOffered"] = settings.HoldTime.TotalSeconds,
+            ["connectRetry"] = settings.ConnectRetryTime.TotalSeconds,
+            ["import"] = Policy(settings.Import),
+            ["export"] = Policy(settings.Export),
+            ["established"] = peer.EstablishedCount,
+            ["messagesReceived"] = Messages(peer.Received),
+            ["messagesSent"] = Messages(peer.Sent),
+            ["families"] = new JsonArray([.. peer.Families.Select(f => (JsonNode)Family(f))]),
+        };
+        if (peer.Negotiated is { } session)
+        {
+            neighbor["session"] = Session(session);
+        }
+
+        return neighbor;
+    }
+
+    private static JsonObject Session(NegotiatedSession session) => new()
+    {
+        ["localAddress"] = session.LocalAddress.ToString(),
+        ["remoteRouterId"] = session.RemoteRouterId.ToString(),
+        ["holdTime"] = session.HoldTime.TotalSeconds,
+        ["keepalive"] = session.KeepaliveTime.TotalSeconds,
+        ["families"] = new JsonArray([.. Families(session.Families).Select(f => (JsonNode)f)]),
+        ["fourOctetAs"] = session.FourOctetAs,
+        ["routeRefresh"] = session.RouteRefresh,
+        ["extendedMessages"] = session.ExtendedMessages,
+        ["gracefulRestart"] = new JsonArray([.. Families(session.RestartFamilies).Select(f => (JsonNode)f)]),
+        ["peerRestartTime"] = session.PeerRestartTime.TotalSeconds,
+    };
+
+    private static JsonObject Family(PeerFamilySnapshot family) => new()
+    {
+        ["family"] = family.Family == IpFamily.IPv6 ? "ipv6" : "ipv4",
+        ["received"] = family.Received,
+        ["accepted"] = family.Accepted,
+        ["rejected"] = family.Received - family.Accepted,
+        ["stale"] = family.Stale,
+        ["advertised"] = family.Advertised,
+        ["pending"] = family.Pending,
+        ["endOfRibReceived"] = family.EndOfRibReceived,
+        ["endOfRibSent"] = family.EndOfRibSent,
+        ["updateGroup"] = family.UpdateGroup,
+        ["updateGroupMembers"] = family.UpdateGroupMembers,
+    };
+
+    private static string Policy(Weft.Bgp.Policies.RoutePolicy? policy) =>
+        policy is null ? "all" : policy.Rules.IsEmpty && policy.Default == Weft.Bgp.Policies.PolicyVerdict.Reject ? "none" : $"{policy.Rules.Length} rules";
+
+    /// <summary>A neighbour that only waits hears nothing of a wrong password: its kernel drops the segments before anybody can be told.</summary>
+    private static string? LastError(PeerSnapshot peer) =>
+        peer.LastError is null && peer.State != SessionState.Established && peer.Settings.Connect == ConnectMode.Passive && PeerSocket.Options(peer.Settings).Password is not null
+        && TcpMd5Counters.Read() is { Failure: > 0 } or { NotFound: > 0 }
+            ? "no connection yet, and segments with a wrong or missing signature were dropped on this host: check the password on both sides"
+            : peer.LastError;
+
+    private static JsonObject PerFamily(PeerSnapshot peer, Func<PeerFamilySnapshot, int> count) => new()
+    {
+        ["ipv4"] = peer.Families.Where(f => f.Family == IpFamily.IPv4).Sum(count),
+        ["ipv6"] = peer.Families.Where(f => f.Family == IpFamily.IPv6).Sum(count),
+    };
+
+    private static JsonObject Messages(MessageCounters counters) => new()
+    {
+        ["opens"] = counters.Opens,
+        ["updates"] = counters.Updates,
+        ["notifications"] = counters.Notifications,
+        ["keepalives"] = counters.Keepalives,
+        ["routeRefreshes"] = counters.RouteRefreshes,
+    };
+
+    private static IEnumerable<string> Families(AddressFamilies families) =>
+        new[] { (AddressFamilies.IPv4, "ipv4"), (AddressFamilies.IPv6, "ipv6") }.Where(f => families.HasFlag(f.Item1)).Select(f => f.Item2);
+}

@@ -1,0 +1,106 @@
+using System.Text.Json.Nodes;
+using Weft.Hosting;
+
+namespace Weft.Node.Router;
+
+/// <summary><c>weft router reset | shutdown | enable</c>: what an operator does to a neighbour of the running router.</summary>
+internal sealed class OperateCommand : ICommand
+{
+    private const string ResetUsage = """
+        usage: weft router reset X|all [soft in | soft out | soft] [--message TEXT]
+               X is a name or an address. Without "soft" the session ends (Cease, administrative reset) and comes up again; neighbours that restart
+               gracefully keep their routes meanwhile. soft in: import policy again over what X sent. soft out: export policy again, and the whole
+               table is sent. soft: both. A soft reset never ends a session.
+        options: --message TEXT    told to the neighbour (RFC 9003)
+                 --run-dir DIR     where the router runs (default: [router] run-dir of the settings)
+                 -o json           the answer as JSON
+        """;
+
+    private const string ShutdownUsage = """
+        usage: weft router shutdown X [MESSAGE]
+               The session with X (a name or an address) ends with Cease, administrative shutdown, and MESSAGE is told to it (RFC 9003, up to 255 bytes).
+               It stays down until "weft router enable X", or until the router is started anew; the settings file is not touched.
+        options: --run-dir DIR     where the router runs (default: [router] run-dir of the settings)
+                 -o json           the answer as JSON
+        """;
+
+    private const string EnableUsage = """
+        usage: weft router enable X
+               Takes a "weft router shutdown X" back.
+        options: --run-dir DIR     where the router runs (default: [router] run-dir of the settings)
+                 -o json           the answer as JSON
+        """;
+
+    public static readonly OperateCommand Reset = new("reset", "reset X|all [soft in|soft out|soft]: sessions anew, or only policy", ResetUsage, MakeReset);
+
+    public static readonly OperateCommand Shutdown = new("shutdown", "shutdown X [MESSAGE]: take a neighbour down", ShutdownUsage, static line => line.Words switch
+    {
+        [var name, .. var message] => new JsonObject { ["command"] = "shutdown", ["name"] = name, ["message"] = message.Count == 0 ? null : string.Join(' ', message) },
+        _ => null,
+    });
+
+    public static readonly OperateCommand Enable = new("enable", "enable X: let a neighbour up again", EnableUsage, static line => line.Words switch
+    {
+        [var name] => new JsonObject { ["command"] = "enable", ["name"] = name },
+        _ => null,
+    });
+
+    private readonly string _usage;
+    private readonly Func<OperatorLine, JsonObject?> _request;
+
+    private OperateCommand(string name, string summary, string usage, Func<OperatorLine, JsonObject?> request) =>
+        (Name, Summary, _usage, _request) = (name, summary, usage, request);
+
+    public string Name { get; }
+
+    public string Summary { get; }
+
+    public async Task<ExitStatus> RunAsync(IReadOnlyList<string> arguments, CommandContext context, CancellationToken stop)
+    {
+        OperatorLine line = OperatorLine.Parse(Name, arguments, Name == "reset" ? ["--message"] : [], [], context, out string problem);
+        if (line.WantsHelp)
+        {
+            await context.Out.WriteLineAsync(_usage);
+            return ExitStatus.Ok;
+        }
+
+        if (problem.Length > 0 || _request(line) is not { } request)
+        {
+            return await line.RefuseAsync(problem.Length > 0 ? problem : line.Words.Count == 0 ? "which neighbour?" : $"cannot {Name} \"{string.Join(' ', line.Words)}\"", _usage);
+        }
+
+        if (await line.AskAsync(request, stop) is not { } answer)
+        {
+            return ExitStatus.Failed;
+        }
+
+        await (line.IsJson ? line.PrintAsync(answer) : context.Out.WriteLineAsync(Say(answer)));
+        return ExitStatus.Ok;
+    }
+
+    private static JsonObject? MakeReset(OperatorLine line)
+    {
+        string? soft = line.Words switch
+        {
+            [_] => string.Empty,
+            [_, "soft", "in"] => "in",
+            [_, "soft", "out"] => "out",
+            [_, "soft"] => "both",
+            _ => null,
+        };
+        return soft is null ? null : new JsonObject
+        {
+            ["command"] = "reset",
+            ["name"] = line.Words[0],
+            ["soft"] = soft.Length == 0 ? null : soft,
+            ["message"] = line.Option("--message"),
+        };
+    }
+
+    private string Say(JsonObject answer) => Name switch
+    {
+        "reset" => $"{(answer["soft"] is { } soft ? $"soft reset ({soft})" : "reset")}: {string.Join(", ", answer["reset"]!.AsArray())}",
+        "shutdown" => $"{answer["shutdown"]} is shut down until \"weft router enable {answer["shutdown"]}\" or the next start of the router",
+        _ => $"{answer["enable"]} is enabled",
+    };
+}
