@@ -48,9 +48,10 @@ public sealed class BgpSpeaker
     private readonly IdPool _ids = new();
     private readonly TaskCompletionSource _fault = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // Guards changes of the set of peers (and the pool of ids) against one another; readers take the immutable dictionary.
+    // Guards changes of the set of peers (and the pool of ids), and of the authorizations, against one another; readers take the immutable dictionary.
     private readonly SemaphoreSlim _change = new(1, 1);
     private ImmutableDictionary<string, PeerSession> _peers = ImmutableDictionary<string, PeerSession>.Empty;
+    private RoaTable _roas = RoaTable.Empty;
     private volatile bool _graceful;
 
     public BgpSpeaker(SpeakerOptions options, IPeerTransport transport, INextHopResolver nextHops, TimeProvider time, ILogger logger)
@@ -146,7 +147,7 @@ public sealed class BgpSpeaker
         }
     }
 
-    /// <summary>Changes what changed; resets the session only when one of its own parameters needs it. A policy is unchanged when it is the same object.</summary>
+    /// <summary>Changes what changed; resets the session only when one of its own parameters needs it. A policy is unchanged when it says the same.</summary>
     public async Task<PeerChange> UpdatePeerAsync(PeerSettings settings, CancellationToken stop = default)
     {
         Validate(settings);
@@ -365,6 +366,34 @@ public sealed class BgpSpeaker
         await _ribs.IPv4.PostAsync(() => act(_ribs.IPv4, peer.Id), stop);
         await _ribs.IPv6.PostAsync(() => act(_ribs.IPv6, peer.Id), stop);
         return PeerChange.Done;
+    }
+
+    /// <summary>
+    /// What policies do to every path of one prefix, best first: each rule in order, and why a neighbour hears of it or not. Null when a neighbour named is unknown.
+    /// </summary>
+    /// <param name="prefix">Exactly this prefix.</param>
+    /// <param name="fromPeer">Only paths received from this peer; null: all.</param>
+    /// <param name="exportTo">The neighbour whose export policy is asked; null: none.</param>
+    public async Task<ImmutableArray<RouteExplanation>?> ExplainAsync(IpPrefix prefix, string? fromPeer = null, string? exportTo = null, CancellationToken stop = default) =>
+        TryPeer(fromPeer, out PeerId from) && TryPeer(exportTo, out PeerId to)
+            ? await AskAsync(_ribs.Of(prefix.Family), r => r.Explain(prefix, from, to), stop)
+            : null;
+
+    /// <summary>Replaces the table of route origin authorizations; routes whose state may have changed go through the policies that ask for it again.</summary>
+    public async ValueTask UseRoasAsync(RoaTable roas, CancellationToken stop = default)
+    {
+        await _change.WaitAsync(stop);
+        try
+        {
+            RoaTable changed = RoaTable.Difference(_roas, roas);
+            await _ribs.IPv4.PostAsync(() => _ribs.IPv4.UseRoas(roas, changed), stop);
+            await _ribs.IPv6.PostAsync(() => _ribs.IPv6.UseRoas(roas, changed), stop);
+            _roas = roas;
+        }
+        finally
+        {
+            _change.Release();
+        }
     }
 
     /// <summary>A caller's mistake is told to the caller, not to a loop.</summary>

@@ -19,6 +19,9 @@ public readonly record struct NextHopState(bool Reachable, uint Metric)
 public interface INextHopResolver
 {
     NextHopState Resolve(IpAddress nextHop);
+
+    /// <summary>Name of the link packets leave by, for policies that ask; null: unknown.</summary>
+    string? LinkTo(IpAddress nextHop) => null;
 }
 
 /// <summary>Believes in every next hop. For tests and for hosts where all peers are directly connected.</summary>

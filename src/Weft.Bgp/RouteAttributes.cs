@@ -54,4 +54,10 @@ public sealed record RouteAttributes
     public ImmutableArray<uint> Communities { get; init; } = [];
 
     public ImmutableArray<LargeCommunity> LargeCommunities { get; init; } = [];
+
+    /// <summary>The route stands in the kernel's table and was taken over from there; else it comes from settings or resources. Seen by policies (source).</summary>
+    public bool FromKernel { get; init; }
+
+    /// <summary>Link of the kernel's route, for policies that ask; null: none.</summary>
+    public string? Interface { get; init; }
 }

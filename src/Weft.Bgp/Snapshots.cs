@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Weft.Bgp.Policies;
 using Weft.Bgp.Rib;
 using Weft.Bgp.Session;
 using Weft.Primitives.Net;
@@ -116,6 +117,12 @@ public sealed record RouteSnapshot
 
     /// <summary>Why this path is not the best one; <see cref="PathStanding.Best"/> for the winner.</summary>
     public required PathStanding Standing { get; init; }
+
+    /// <summary>Given by import policy; 0: none.</summary>
+    public uint Weight { get; init; }
+
+    /// <summary>RFC 6811; null: no authorizations were ever loaded.</summary>
+    public RpkiState? Rpki { get; init; }
 
     public required IpAddress NextHop { get; init; }
 

@@ -186,7 +186,7 @@ public sealed class SpeakerTests : IAsyncDisposable
         await right.AddPeerAsync(Peer("10.0.0.1", 65001) with { Connect = ConnectMode.Passive });
         await UntilAsync(async () => (await left.GetRoutesAsync(new RouteQuery { BestOnly = true }))!.Value.Length == 1, "route");
 
-        Assert.Equal(PeerChange.Done, await left.UpdatePeerAsync(settings with { Import = Policies.RoutePolicy.RejectAll }));
+        Assert.Equal(PeerChange.Done, await left.UpdatePeerAsync(settings with { Import = Weft.Bgp.Policies.RoutePolicy.RejectAll }));
         await UntilAsync(async () => (await left.GetRoutesAsync(new RouteQuery()))!.Value.Single().Standing == Bgp.Rib.PathStanding.RejectedByPolicy, "rejected");
         Assert.Equal(1, (await First(left)).EstablishedCount);
 

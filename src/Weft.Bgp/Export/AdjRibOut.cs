@@ -33,6 +33,18 @@ internal sealed class AdjRibOut
         }
     }
 
+    /// <summary>The RPKI state or the link of a best path may have changed.</summary>
+    public void OnSurroundingsChanged(PrefixId prefix)
+    {
+        foreach (UpdateGroup group in _groups)
+        {
+            if (group.ReadsSurroundings)
+            {
+                group.Mark(prefix, sourceMoved: false);
+            }
+        }
+    }
+
     /// <summary>A session came up: the member hears the whole table.</summary>
     public void Join(GroupMember member, ExportProfile profile)
     {

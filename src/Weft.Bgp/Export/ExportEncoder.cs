@@ -60,6 +60,8 @@ internal static class ExportEncoder
             ReadOnlySpan<byte> value = attributes.Value;
             switch ((AttributeType)attributes.Type)
             {
+                case AttributeType.Private when PrivateAttribute.Is(attributes.Type, attributes.Flags):
+                    break;
                 case AttributeType.AsPath:
                     lostAs = WriteAsPath(ref writer, profile, value);
                     break;

@@ -5,7 +5,7 @@ using Weft.Primitives.Net;
 
 namespace Weft.Bgp.Export;
 
-/// <summary>Everything that decides which bytes a peer gets. Peers with equal profiles share an update group. Policies are equal when they are the same object.</summary>
+/// <summary>Everything that decides which bytes a peer gets. Peers with equal profiles share an update group; policies that say the same are equal.</summary>
 internal sealed record ExportProfile
 {
     public required bool IsInternal { get; init; }
@@ -66,14 +66,14 @@ internal sealed record ExportProfile
         };
     }
 
-    /// <summary>RoutePolicy is a record: its own equality would walk the rules. Identity is what update groups mean.</summary>
+    // The policy comes last: it may be long.
     public bool Equals(ExportProfile? other) =>
         other is not null
-        && ReferenceEquals(Policy, other.Policy)
         && (IsInternal, IsClient, LocalAs, ClusterId, NextHop, Self, SelfLinkLocal) ==
            (other.IsInternal, other.IsClient, other.LocalAs, other.ClusterId, other.NextHop, other.Self, other.SelfLinkLocal)
         && (SharedSubnet, SendMed, FourOctetAs, MaximumMessageLength, AdvertisementInterval) ==
-           (other.SharedSubnet, other.SendMed, other.FourOctetAs, other.MaximumMessageLength, other.AdvertisementInterval);
+           (other.SharedSubnet, other.SendMed, other.FourOctetAs, other.MaximumMessageLength, other.AdvertisementInterval)
+        && Equals(Policy, other.Policy);
 
     public override int GetHashCode() => HashCode.Combine(IsInternal, IsClient, LocalAs, ClusterId, NextHop, Self, MaximumMessageLength);
 }

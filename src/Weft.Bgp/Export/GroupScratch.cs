@@ -25,13 +25,8 @@ internal sealed class GroupScratch
 
     public int WithdrawCount { get; private set; }
 
-    /// <summary>Policy's two buffers.</summary>
-    public byte[] First { get; } = new byte[68 * 1024];
-
-    public byte[] Second { get; } = new byte[68 * 1024];
-
-    /// <summary>The attribute section being repeated. Twice a block and some: a two-octet peer's path is narrowed in place.</summary>
-    public byte[] Attributes { get; } = new byte[200 * 1024];
+    /// <summary>The attribute section being repeated. A block and some: a two-octet peer's path is narrowed in place.</summary>
+    public byte[] Attributes { get; } = new byte[PolicyScratch.Bytes + 136 * 1024];
 
     public byte[] NextHop { get; } = new byte[32];
 
@@ -49,7 +44,7 @@ internal sealed class GroupScratch
     public void Add(PrefixId prefix, AttributeId attributes, PeerId source, in MatchedRules matched)
     {
         int at = Count++;
-        _keys[at] = (ulong)attributes << 32 | (ulong)source << 16 | (ushort)Fold(in matched);
+        _keys[at] = (ulong)attributes << 32 | (ulong)source << 16 | (ushort)matched.Fold();
         _order[at] = at;
         _prefixes[at] = prefix;
         _matched[at] = matched;
@@ -99,15 +94,4 @@ internal sealed class GroupScratch
     public PeerId SourceOf(int at) => (PeerId)(ushort)(_keys[at] >> 16);
 
     public ref readonly MatchedRules MatchedOf(int at) => ref _matched[_order[at]];
-
-    private static int Fold(in MatchedRules matched)
-    {
-        int folded = matched.Count;
-        for (int i = 0; i < matched.Count; i++)
-        {
-            folded = folded * 31 + matched[i];
-        }
-
-        return folded;
-    }
 }

@@ -29,11 +29,14 @@ internal sealed class UpdateGroup
         _tables = tables;
         _blocks = blocks;
         _scratch = scratch;
-        _policy = PolicyProgram.Compile(profile.Policy);
+        _policy = PolicyProgram.Compile(profile.Policy, new PolicyContext(profile.LocalAs, default));
         Profile = profile;
     }
 
     public ExportProfile Profile { get; }
+
+    /// <summary>Export policy asks for what no attribute says: the RPKI state or the link of a route.</summary>
+    public bool ReadsSurroundings => _policy is { ReadsRpki: true } or { ReadsInterface: true };
 
     public List<GroupMember> Members { get; } = [];
 
@@ -161,8 +164,8 @@ internal sealed class UpdateGroup
         ExportEncoder.PolicyTouch touch = default;
         if (_policy is not null && matched.Count != 0)
         {
-            block = _policy.Apply(in matched, block, _scratch.First, _scratch.Second);
-            touch = new ExportEncoder.PolicyTouch(_policy.Edits(in matched, RouteEditKind.SetNextHop), _policy.Edits(in matched, RouteEditKind.SetMed));
+            block = _policy.Apply(in matched, block, _tables.PolicyScratch.First, _tables.PolicyScratch.Second);
+            touch = new ExportEncoder.PolicyTouch(_policy.Edits(in matched, RouteAspects.NextHop), _policy.Edits(in matched, RouteAspects.Med));
         }
 
         ExportProfile wide = Profile with { FourOctetAs = true };
@@ -179,14 +182,7 @@ internal sealed class UpdateGroup
             return true;
         }
 
-        var route = new PolicyRoute
-        {
-            Prefix = _tables.Prefixes.Key(prefix).ToPrefix(_tables.Family),
-            IsLocal = source.Id == PeerId.Local,
-            PeerIsInternal = Profile.IsInternal,
-            LocalPreference = _tables.Attributes.Facts(attributes).LocalPreference,
-            Attributes = _tables.Attributes.Block(attributes),
-        };
+        PolicyRoute route = PolicyViews.Of(_tables, _tables.Prefixes.Key(prefix), attributes, source, Profile.IsInternal);
         return _policy.Evaluate(in route, out matched);
     }
 
@@ -271,8 +267,8 @@ internal sealed class UpdateGroup
         ExportEncoder.PolicyTouch touch = default;
         if (_policy is not null && matched.Count != 0)
         {
-            block = _policy.Apply(in matched, block, s.First, s.Second);
-            touch = new ExportEncoder.PolicyTouch(_policy.Edits(in matched, RouteEditKind.SetNextHop), _policy.Edits(in matched, RouteEditKind.SetMed));
+            block = _policy.Apply(in matched, block, _tables.PolicyScratch.First, _tables.PolicyScratch.Second);
+            touch = new ExportEncoder.PolicyTouch(_policy.Edits(in matched, RouteAspects.NextHop), _policy.Edits(in matched, RouteAspects.Med));
         }
 
         int length = ExportEncoder.Write(Profile, source, block, touch, Members, _tables.Family, s.Attributes, s.NextHop, out ReadOnlySpan<byte> nextHop);

@@ -11,10 +11,6 @@ namespace Weft.Bgp.Rib;
 internal sealed class AdjRibIn
 {
     private readonly RibTables _tables;
-    private readonly byte[] _firstScratch = new byte[ScratchBytes];
-    private readonly byte[] _secondScratch = new byte[ScratchBytes];
-
-    private const int ScratchBytes = 68 * 1024;
 
     /// <summary>Prefixes looked up side by side: what a core has loads under way for, and a little more.</summary>
     private const int FetchAhead = 32;
@@ -188,19 +184,11 @@ internal sealed class AdjRibIn
         bool accepted = true;
         if (peer.Import is PolicyProgram program)
         {
-            ReadOnlySpan<byte> block = _tables.Attributes.Block(received);
-            var route = new PolicyRoute
-            {
-                Prefix = key.ToPrefix(_tables.Family),
-                IsLocal = false,
-                PeerIsInternal = peer.IsInternal,
-                LocalPreference = _tables.Attributes.Facts(received).LocalPreference,
-                Attributes = block,
-            };
+            PolicyRoute route = PolicyViews.Of(_tables, in key, received, peer, peer.IsInternal);
             accepted = program.Evaluate(in route, out MatchedRules matched);
             if (accepted && matched.Count != 0)
             {
-                imported = _tables.Attributes.Intern(program.Apply(in matched, block, _firstScratch, _secondScratch));
+                imported = _tables.Attributes.Intern(program.Apply(in matched, route.Attributes, _tables.PolicyScratch.First, _tables.PolicyScratch.Second));
             }
         }
 
@@ -294,6 +282,10 @@ internal sealed class AdjRibIn
             {
                 SweepNextHop(path, sweep.NextHops!);
             }
+            else if (sweep.Kind == SweepKind.Roas)
+            {
+                SweepRoas(path, sweep.Roas!);
+            }
             else if (paths.Peer(path) == sweep.Peer)
             {
                 SweepPath(sweep.Kind, _tables.Peers.Owner(sweep.Peer), path);
@@ -327,12 +319,55 @@ internal sealed class AdjRibIn
         }
     }
 
+    /// <summary>Policies that ask for the state of a route the change covers are run again: import here, export where the prefix is told.</summary>
+    private void SweepRoas(PathId path, RoaTable changed)
+    {
+        PeerId owner = _tables.Paths.Peer(path);
+        if (owner == PeerId.None)
+        {
+            return;
+        }
+
+        PrefixId prefix = _tables.Paths.Prefix(path);
+        PrefixKey key = _tables.Prefixes.Key(prefix);
+        if (!changed.Covers(key.ToPrefix(_tables.Family)))
+        {
+            return;
+        }
+
+        Reimport(_tables.Peers.Owner(owner), prefix, path, in key, static p => p.ReadsRpki);
+        if (_tables.Prefixes.BestPath(prefix) == path)
+        {
+            SurroundingsChanged?.Invoke(prefix);
+        }
+    }
+
+    /// <summary>Told of each best path that is the same but whose RPKI state or link may have changed; update groups whose policy asks for these look at it again.</summary>
+    public Action<PrefixId>? SurroundingsChanged { get; set; }
+
+    private void Reimport(RibPeer peer, PrefixId prefix, PathId path, in PrefixKey key, Func<PolicyProgram, bool> concerns)
+    {
+        if (peer.Import is PolicyProgram program && concerns(program))
+        {
+            CountAccepted(peer, path, -1);
+            Import(peer, prefix, path, in key);
+            _tables.Reconsider(prefix);
+        }
+    }
+
     private void SweepNextHop(PathId path, Weft.Primitives.Collections.Bitmap changed)
     {
         PathTable paths = _tables.Paths;
         if (paths.Peer(path) != PeerId.None && changed[(uint)_tables.Attributes.Facts(paths.Attributes(path)).NextHop])
         {
-            _tables.Reconsider(paths.Prefix(path));
+            PrefixId prefix = paths.Prefix(path);
+            Reimport(_tables.Peers.Owner(paths.Peer(path)), prefix, path, _tables.Prefixes.Key(prefix), static p => p.ReadsInterface);
+            if (_tables.Prefixes.BestPath(prefix) == path)
+            {
+                SurroundingsChanged?.Invoke(prefix);
+            }
+
+            _tables.Reconsider(prefix);
         }
     }
 

@@ -46,6 +46,7 @@ internal sealed class Decision
             return left[0];
         }
 
+        left = KeepLowest<ByWeight>(left, PathStanding.Weight);
         left = KeepLowest<ByLocalPreference>(left, PathStanding.LocalPreference);
         left = KeepLowest<ByLocalOrigin>(left, PathStanding.LocalOrigin);
         left = KeepLowest<ByPathLength>(left, PathStanding.AsPathLength);
@@ -122,8 +123,14 @@ internal sealed class Decision
     /// <summary>Negative: the first path is better by a step before MED. Zero: no such step tells them apart.</summary>
     private int CompareBeforeMed(PathId a, PathId b, out PathStanding step)
     {
-        step = PathStanding.LocalPreference;
-        int order = Compare<ByLocalPreference>(a, b);
+        step = PathStanding.Weight;
+        int order = Compare<ByWeight>(a, b);
+        if (order == 0)
+        {
+            step = PathStanding.LocalPreference;
+            order = Compare<ByLocalPreference>(a, b);
+        }
+
         if (order == 0)
         {
             step = PathStanding.LocalOrigin;
@@ -306,6 +313,12 @@ internal sealed class Decision
     private interface IDecisionKey
     {
         static abstract uint Of(RibTables tables, PathId path);
+    }
+
+    /// <summary>Not in the RFC: what the operator's import policy says of this router alone.</summary>
+    private readonly struct ByWeight : IDecisionKey
+    {
+        public static uint Of(RibTables tables, PathId path) => ~tables.Attributes.Facts(tables.Paths.Attributes(path)).Weight;
     }
 
     /// <summary>RFC 4271 9.1.1: the highest degree of preference.</summary>

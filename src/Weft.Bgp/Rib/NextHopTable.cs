@@ -14,6 +14,9 @@ internal sealed class NextHopTable
     private readonly IdPool _pool = new();
     private readonly Column<Row> _rows;
 
+    /// <summary>Beside the rows, which hold no references.</summary>
+    private string?[] _links = new string?[8];
+
     public NextHopTable(INextHopResolver resolver, PageArena arena)
     {
         _rows = new Column<Row>(arena);
@@ -41,6 +44,12 @@ internal sealed class NextHopTable
             id = (NextHopId)_pool.Take();
             _ids.Add(key, id);
             _rows.Grow((uint)id) = new Row { Key = key, State = _resolver.Resolve(key.Forwarding) };
+            if ((uint)id >= _links.Length)
+            {
+                Array.Resize(ref _links, 2 * (int)(uint)id);
+            }
+
+            _links[(uint)id] = _resolver.LinkTo(key.Forwarding);
         }
 
         _rows[(uint)id].References++;
@@ -58,6 +67,9 @@ internal sealed class NextHopTable
 
     public ref readonly NextHopState State(NextHopId id) => ref _rows[(uint)id].State;
 
+    /// <summary>Name of the link it is reached by; null: unknown.</summary>
+    public string? Link(NextHopId id) => (uint)id < _links.Length ? _links[(uint)id] : null;
+
     public NextHop Get(NextHopId id) => _rows[(uint)id].Key;
 
     /// <summary>Asks the resolver again; sets the bit of every next hop whose state changed.</summary>
@@ -67,8 +79,10 @@ internal sealed class NextHopTable
         {
             ref Row row = ref _rows[(uint)id];
             NextHopState state = _resolver.Resolve(key.Forwarding);
-            if (state != row.State)
+            string? link = _resolver.LinkTo(key.Forwarding);
+            if (state != row.State || link != _links[(uint)id])
             {
+                _links[(uint)id] = link;
                 row.State = state;
                 changed.Set((uint)id);
             }

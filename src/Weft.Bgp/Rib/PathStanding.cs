@@ -27,4 +27,7 @@ public enum PathStanding : byte
     RouterId = 12,
     ClusterListLength = 13,
     PeerAddress = 14,
+
+    /// <summary>Another path was given more weight by import policy.</summary>
+    Weight = 15,
 }

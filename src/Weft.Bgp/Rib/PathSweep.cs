@@ -1,3 +1,4 @@
+using Weft.Bgp.Policies;
 using Weft.Primitives.Collections;
 
 namespace Weft.Bgp.Rib;
@@ -19,6 +20,9 @@ internal enum SweepKind : byte
 
     /// <summary>The state of some next hops changed; looks at the paths of all peers.</summary>
     NextHops,
+
+    /// <summary>Some route origin authorizations changed; looks at the paths of all peers.</summary>
+    Roas,
 }
 
 /// <summary>Work over the path table in progress.</summary>
@@ -32,4 +36,7 @@ internal struct PathSweep
 
     /// <summary>With <see cref="SweepKind.NextHops"/>: which ones changed.</summary>
     public Bitmap? NextHops;
+
+    /// <summary>With <see cref="SweepKind.Roas"/>: those that came or went.</summary>
+    public RoaTable? Roas;
 }

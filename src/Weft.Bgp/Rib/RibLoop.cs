@@ -53,6 +53,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         Tables = new RibTables(family, options, resolver);
         _in = new AdjRibIn(Tables);
         _out = new AdjRibOut(Tables, blocks);
+        _in.SurroundingsChanged = _out.OnSurroundingsChanged;
         _decision = new Decision(Tables, options.MaximumPaths);
         _loc = new LocRib(Tables, _decision, _out, options.MaximumPaths > 1);
         _loop = new Loop<RibMessage>(this, ChannelCapacity, MessagesPerBatch);
@@ -173,7 +174,8 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     /// <summary>The peer is configured: it may own paths from now on.</summary>
     public void AddPeer(PeerId id, PeerSettings settings) => Tables.Peers.Set(id, new RibPeer(id, settings)
     {
-        LocalAs = settings.LocalAs != 0 ? settings.LocalAs : _options.LocalAs,
+        LocalAs = LocalAs(settings),
+        Import = CompileImport(settings),
         ClusterId = RibPeer.Number(settings.ClusterId.IsIPv4 ? settings.ClusterId : _options.ClusterId.IsIPv4 ? _options.ClusterId : _options.RouterId),
     });
 
@@ -181,12 +183,12 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     public void UpdatePeer(PeerId id, PeerSettings settings)
     {
         RibPeer peer = Tables.Peers.Owner(id);
-        bool importChanged = !ReferenceEquals(peer.Settings.Import, settings.Import);
+        bool importChanged = !Equals(peer.Settings.Import, settings.Import);
         peer.Settings = settings;
         peer.ClusterId = RibPeer.Number(settings.ClusterId.IsIPv4 ? settings.ClusterId : _options.ClusterId.IsIPv4 ? _options.ClusterId : _options.RouterId);
         if (importChanged)
         {
-            peer.Import = PolicyProgram.Compile(settings.Import);
+            peer.Import = CompileImport(settings);
             Queue(SweepKind.Import, id);
         }
 
@@ -299,6 +301,19 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         }
     }
 
+    /// <summary>Another table of authorizations: what it changes for the routes here is worked off in slices.</summary>
+    /// <param name="changed">Authorizations that came or went; worked out beforehand, for it takes long.</param>
+    public void UseRoas(RoaTable roas, RoaTable changed)
+    {
+        Tables.Roas = roas;
+        if (changed.Count != 0)
+        {
+            _sweeps.Add(new PathSweep { Kind = SweepKind.Roas, Roas = changed });
+        }
+    }
+
+    public ImmutableArray<RouteExplanation> Explain(IpPrefix prefix, PeerId from, PeerId to) => RouteExplanations.Run(Tables, _decision, prefix, from, to);
+
     public PeerFamilySnapshot? Describe(PeerId id) => Tables.Peers[id] is not RibPeer peer ? null : new PeerFamilySnapshot(
         Family, peer.Received, peer.Accepted, RouteQueries.CountAdvertised(Tables, peer.Member), peer.EndOfRibReceived, peer.Member is { EndOfRibDue: false })
     {
@@ -317,6 +332,10 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     /// <param name="cursor">0 at first; 0 again when nothing is left.</param>
     public ImmutableArray<RouteSnapshot> Query(RouteQuery query, PeerId from, PeerId advertisedTo, ref uint cursor) =>
         RouteQueries.Page(Tables, _decision, query, from, advertisedTo, ref cursor);
+
+    private uint LocalAs(PeerSettings settings) => settings.LocalAs != 0 ? settings.LocalAs : _options.LocalAs;
+
+    private PolicyProgram? CompileImport(PeerSettings settings) => PolicyProgram.Compile(settings.Import, new PolicyContext(LocalAs(settings), settings.Address));
 
     private AddressFamilies FamilyFlag => Family == IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6;
 
@@ -337,7 +356,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         for (int i = 0; i < _sweeps.Count; i++)
         {
             PathSweep sweep = _sweeps[i];
-            if (sweep.Kind != SweepKind.NextHops && sweep.Peer == peer)
+            if (sweep.Kind is not (SweepKind.NextHops or SweepKind.Roas) && sweep.Peer == peer)
             {
                 while (_in.Sweep(ref sweep, SweepRows))
                 {

@@ -14,17 +14,14 @@ internal sealed class RibPeer
     {
         Id = id;
         Settings = settings;
-        Import = PolicyProgram.Compile(settings.Import);
-        Export = PolicyProgram.Compile(settings.Export);
     }
 
     public PeerId Id { get; }
 
     public PeerSettings Settings { get; set; }
 
+    /// <summary>Null: everything is accepted unchanged.</summary>
     public PolicyProgram? Import { get; set; }
-
-    public PolicyProgram? Export { get; set; }
 
     /// <summary>Null while the session is down (its routes may still be here, stale).</summary>
     public NegotiatedSession? Session { get; set; }

@@ -1,3 +1,4 @@
+using Weft.Bgp.Policies;
 using Weft.Primitives.Collections;
 using Weft.Primitives.Net;
 
@@ -36,6 +37,12 @@ internal sealed class RibTables
     public PathTable Paths { get; }
 
     public RibPeers Peers { get; } = new();
+
+    /// <summary>Route origin authorizations; null: none were ever given.</summary>
+    public RoaTable? Roas { get; set; }
+
+    /// <summary>Where policies try their edits.</summary>
+    public PolicyScratch PolicyScratch { get; } = new();
 
     /// <summary>Prefixes to decide at the end of the batch.</summary>
     public Bitmap Dirty { get; } = new();

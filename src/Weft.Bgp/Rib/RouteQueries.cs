@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Weft.Bgp.Export;
+using Weft.Bgp.Policies;
 using Weft.Bgp.Wire;
 using Weft.Primitives.Net;
 
@@ -129,13 +130,14 @@ internal static class RouteQueries
         };
     }
 
-    private static RouteSnapshot Describe(RibTables tables, PrefixId prefix, PathId path, AttributeId attributes)
+    internal static RouteSnapshot Describe(RibTables tables, PrefixId prefix, PathId path, AttributeId attributes)
     {
         ref readonly AttributeFacts facts = ref tables.Attributes.Facts(attributes);
         ReadOnlySpan<byte> block = tables.Attributes.Block(attributes);
         NextHopTable.NextHop nextHop = tables.NextHops.Get(facts.NextHop);
         PeerId peer = tables.Paths.Peer(path);
         PathMarks marks = tables.Paths.Marks(path);
+        PolicyRoute view = PolicyViews.Of(tables, tables.Prefixes.Key(prefix), attributes, tables.Peers.Owner(peer), peerIsInternal: false);
         ReadOnlySpan<byte> aggregator = CanonicalAttributes.Find(block, AttributeType.Aggregator);
         return new RouteSnapshot
         {
@@ -145,6 +147,8 @@ internal static class RouteQueries
             IsMultipath = (marks & PathMarks.Multipath) != 0,
             IsStale = (marks & PathMarks.Stale) != 0,
             Standing = tables.Paths.Standing(path),
+            Weight = facts.Weight,
+            Rpki = tables.Roas is null ? null : PolicyProgram.StateOf(in view, block),
             NextHop = nextHop.Global,
             LinkLocalNextHop = nextHop.LinkLocal,
             NextHopReachable = tables.NextHops.State(facts.NextHop).Reachable,

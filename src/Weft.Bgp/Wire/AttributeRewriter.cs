@@ -1,36 +1,65 @@
 using System.Buffers.Binary;
 using Weft.Bgp.Policies;
+using Weft.Primitives.Net;
 
 namespace Weft.Bgp.Wire;
 
 /// <summary>Applies one <see cref="RouteEdit"/> to a canonical block, giving another canonical block.</summary>
 internal static class AttributeRewriter
 {
+    /// <summary>Room for the fixed parts an edit may add: header, weight, next hop.</summary>
+    private const int FixedGrowth = 48;
+
+    /// <summary>An attribute's length has 16 bits: communities beyond it are not added, for nobody could be told of them.</summary>
+    private const int MaximumValue = ushort.MaxValue - 16;
+
     /// <summary>Octets an edit may add at most.</summary>
-    public const int Growth = 64;
+    public static int Growth(in RouteEdit edit) => edit.Kind == RouteEditKind.PrependOwnAs ? FixedGrowth + 4 * (int)edit.Value : FixedGrowth;
 
     /// <summary>Returns the length of the new block in <paramref name="destination"/>, which must not overlap the old one.</summary>
-    public static int Apply(in RouteEdit edit, ReadOnlySpan<byte> block, Span<byte> destination) => edit.Kind switch
+    /// <param name="context">Who we and the neighbour are.</param>
+    public static int Apply(in RouteEdit edit, in PolicyContext context, ReadOnlySpan<byte> block, Span<byte> destination) => edit.Kind switch
     {
-        RouteEditKind.SetNextHop => WithNextHop(in edit, block, destination),
+        RouteEditKind.SetNextHop => WithNextHop(edit.Address, block, destination),
+        RouteEditKind.NextHopSelf => WithNextHop(default, block, destination),
+        RouteEditKind.NextHopPeer => WithNextHop(context.PeerAddress, block, destination),
         RouteEditKind.SetLocalPreference => WithNumber(AttributeType.LocalPreference, edit.Value, block, destination),
         RouteEditKind.SetMed => WithNumber(AttributeType.Med, edit.Value, block, destination),
+        RouteEditKind.AddMed => WithNumber(AttributeType.Med, (uint)Math.Min((ulong)MedOf(block) + edit.Value, uint.MaxValue), block, destination),
+        RouteEditKind.SubtractMed => WithNumber(AttributeType.Med, MedOf(block) - Math.Min(MedOf(block), edit.Value), block, destination),
         RouteEditKind.ClearMed => Without(AttributeType.Med, block, destination),
-        RouteEditKind.ClearCommunities => Without(AttributeType.Communities, block, destination),
-        _ => Rewrite(in edit, TargetOf(edit.Kind), block, destination),
+        RouteEditKind.SetOrigin => WithValue(AttributeType.Origin, [(byte)edit.Value], block, destination),
+        RouteEditKind.SetWeight => PrivateAttribute.WithWeight(edit.Value, block, destination),
+        _ => Rewrite(in edit, in context, TargetOf(in edit), block, destination),
     };
 
-    private static AttributeType TargetOf(RouteEditKind kind) => kind switch
+    private static AttributeType TargetOf(in RouteEdit edit) => edit.Kind switch
     {
-        RouteEditKind.AddCommunity or RouteEditKind.RemoveCommunity => AttributeType.Communities,
+        RouteEditKind.AddCommunity => AttributeType.Communities,
         RouteEditKind.AddLargeCommunity => AttributeType.LargeCommunities,
-        RouteEditKind.PrependAs => AttributeType.AsPath,
-        _ => throw new InvalidOperationException($"edit {kind} has no attribute"),
+        RouteEditKind.AddExtendedCommunity => AttributeType.ExtendedCommunities,
+        RouteEditKind.RemoveCommunities => AttributeOf(edit.Community.Kind),
+        RouteEditKind.PrependAs or RouteEditKind.PrependOwnAs => AttributeType.AsPath,
+        _ => throw new InvalidOperationException($"edit {edit.Kind} has no attribute"),
     };
 
-    private static int WithNextHop(in RouteEdit edit, ReadOnlySpan<byte> block, Span<byte> destination)
+    public static AttributeType AttributeOf(CommunityKind kind) => kind switch
     {
-        int length = edit.Address.CopyTo(destination[1..]);
+        CommunityKind.Standard => AttributeType.Communities,
+        CommunityKind.Large => AttributeType.LargeCommunities,
+        _ => AttributeType.ExtendedCommunities,
+    };
+
+    private static uint MedOf(ReadOnlySpan<byte> block)
+    {
+        ReadOnlySpan<byte> value = CanonicalAttributes.Find(block, AttributeType.Med);
+        return value.Length == 4 ? BinaryPrimitives.ReadUInt32BigEndian(value) : 0;
+    }
+
+    /// <summary>No address: the octets of "self".</summary>
+    private static int WithNextHop(IpAddress address, ReadOnlySpan<byte> block, Span<byte> destination)
+    {
+        int length = address.CopyTo(destination[1..]);
         destination[0] = (byte)length;
         ReadOnlySpan<byte> rest = block[(1 + block[0])..];
         rest.CopyTo(destination[(1 + length)..]);
@@ -41,6 +70,11 @@ internal static class AttributeRewriter
     {
         Span<byte> value = stackalloc byte[4];
         BinaryPrimitives.WriteUInt32BigEndian(value, number);
+        return WithValue(type, value, block, destination);
+    }
+
+    private static int WithValue(AttributeType type, scoped ReadOnlySpan<byte> value, ReadOnlySpan<byte> block, Span<byte> destination)
+    {
         AttributeWriter writer = CopyUpTo((byte)type, block, destination, out CanonicalAttributes rest, out bool found);
         writer.Write(AttributeDescriptor.Of((byte)type).Category, (byte)type, value);
         return CopyRest(ref writer, ref rest, skipCurrent: found);
@@ -52,19 +86,23 @@ internal static class AttributeRewriter
         return CopyRest(ref writer, ref rest, skipCurrent: found);
     }
 
-    private static int Rewrite(in RouteEdit edit, AttributeType type, ReadOnlySpan<byte> block, Span<byte> destination)
+    private static int Rewrite(in RouteEdit edit, in PolicyContext context, AttributeType type, ReadOnlySpan<byte> block, Span<byte> destination)
     {
         AttributeWriter writer = CopyUpTo((byte)type, block, destination, out CanonicalAttributes rest, out bool found);
         ReadOnlySpan<byte> old = found ? rest.Value : default;
         Span<byte> value = writer.Begin(AttributeDescriptor.Of((byte)type).Category, (byte)type);
         int length = edit.Kind switch
         {
-            RouteEditKind.AddCommunity => AddCommunity(old, edit.Value, value),
-            RouteEditKind.RemoveCommunity => RemoveCommunity(old, edit.Value, value),
-            RouteEditKind.AddLargeCommunity => AddLargeCommunity(old, edit.Large, value),
-            _ => AsPath.Prepend(old, edit.Value, value),
+            RouteEditKind.AddCommunity => AddCommunity(old, edit.Community.Standard, value),
+            RouteEditKind.AddLargeCommunity => AddLargeCommunity(old, edit.Community.Large, value),
+            RouteEditKind.AddExtendedCommunity => AddExtendedCommunity(old, edit.Community.Extended, value),
+            RouteEditKind.RemoveCommunities => RemoveCommunities(old, edit.Community, value),
+            RouteEditKind.PrependAs => Prepend(old, edit.Value, 1, value),
+            _ => Prepend(old, context.LocalAs, (int)edit.Value, value),
         };
-        if (length != 0)
+
+        // No attribute but AS_PATH may be empty.
+        if (length != 0 || type == AttributeType.AsPath)
         {
             writer.End(length);
         }
@@ -72,31 +110,40 @@ internal static class AttributeRewriter
         return CopyRest(ref writer, ref rest, skipCurrent: found);
     }
 
+    private static int Prepend(ReadOnlySpan<byte> old, uint autonomousSystem, int times, Span<byte> value)
+    {
+        if (times == 0 || old.Length + 6 * times > MaximumValue)
+        {
+            old.CopyTo(value);
+            return old.Length;
+        }
+
+        int into = old.Length >= 2 && old[0] == AsPath.Sequence && old[1] + times <= byte.MaxValue ? old[1] : 0;
+        value[0] = AsPath.Sequence;
+        value[1] = (byte)(into + times);
+        for (int i = 0; i < times; i++)
+        {
+            BinaryPrimitives.WriteUInt32BigEndian(value[(2 + 4 * i)..], autonomousSystem);
+        }
+
+        ReadOnlySpan<byte> rest = into > 0 ? old[2..] : old;
+        rest.CopyTo(value[(2 + 4 * times)..]);
+        return 2 + 4 * times + rest.Length;
+    }
+
     /// <summary>Communities are kept sorted as they came; a new one goes to its place so that equal sets added in any order give equal bytes.</summary>
     private static int AddCommunity(ReadOnlySpan<byte> old, uint community, Span<byte> value)
     {
         int at = 0;
-        while (at < old.Length)
-        {
-            uint present = BinaryPrimitives.ReadUInt32BigEndian(old[at..]);
-            if (present == community)
-            {
-                old.CopyTo(value);
-                return old.Length;
-            }
-
-            if (present > community)
-            {
-                break;
-            }
-
-            at += 4;
-        }
-
-        if (Contains(old, community))
+        if (old.Length + 4 > MaximumValue || Contains(old, community))
         {
             old.CopyTo(value);
             return old.Length;
+        }
+
+        while (at < old.Length && BinaryPrimitives.ReadUInt32BigEndian(old[at..]) < community)
+        {
+            at += 4;
         }
 
         old[..at].CopyTo(value);
@@ -105,15 +152,16 @@ internal static class AttributeRewriter
         return old.Length + 4;
     }
 
-    private static int RemoveCommunity(ReadOnlySpan<byte> old, uint community, Span<byte> value)
+    private static int RemoveCommunities(ReadOnlySpan<byte> old, in CommunityPattern pattern, Span<byte> value)
     {
+        int entry = CommunityPattern.EntryLength(pattern.Kind);
         int length = 0;
-        for (int at = 0; at < old.Length; at += 4)
+        for (int at = 0; at + entry <= old.Length; at += entry)
         {
-            if (BinaryPrimitives.ReadUInt32BigEndian(old[at..]) != community)
+            if (!pattern.Fits(old.Slice(at, entry)))
             {
-                old.Slice(at, 4).CopyTo(value[length..]);
-                length += 4;
+                old.Slice(at, entry).CopyTo(value[length..]);
+                length += entry;
             }
         }
 
@@ -123,7 +171,7 @@ internal static class AttributeRewriter
     private static int AddLargeCommunity(ReadOnlySpan<byte> old, LargeCommunity community, Span<byte> value)
     {
         old.CopyTo(value);
-        if (Contains(old, community))
+        if (old.Length + 12 > MaximumValue || Contains(old, community))
         {
             return old.Length;
         }
@@ -132,6 +180,18 @@ internal static class AttributeRewriter
         BinaryPrimitives.WriteUInt32BigEndian(value[(old.Length + 4)..], community.LocalData1);
         BinaryPrimitives.WriteUInt32BigEndian(value[(old.Length + 8)..], community.LocalData2);
         return old.Length + 12;
+    }
+
+    private static int AddExtendedCommunity(ReadOnlySpan<byte> old, ulong community, Span<byte> value)
+    {
+        old.CopyTo(value);
+        if (old.Length + 8 > MaximumValue || CommunityPattern.OfExtended(community).FitsAny(old))
+        {
+            return old.Length;
+        }
+
+        BinaryPrimitives.WriteUInt64BigEndian(value[old.Length..], community);
+        return old.Length + 8;
     }
 
     public static bool Contains(ReadOnlySpan<byte> communities, uint community)

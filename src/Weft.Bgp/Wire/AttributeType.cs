@@ -3,6 +3,8 @@ namespace Weft.Bgp.Wire;
 /// <summary>Path attribute type codes (IANA).</summary>
 internal enum AttributeType : byte
 {
+    /// <summary>Ours, never on the wire: see <see cref="PrivateAttribute"/>.</summary>
+    Private = PrivateAttribute.Type,
     Origin = 1,
     AsPath = 2,
     NextHop = 3,

@@ -8,10 +8,12 @@ internal static class CanonicalBuilder
 {
     public static byte[] Build(RouteAttributes route)
     {
-        byte[] room = new byte[256 + 8 * route.AsPath.Length + 4 * route.Communities.Length + 12 * route.LargeCommunities.Length];
+        byte[] known = PrivateAttribute.Describe(route.FromKernel ? PrivateAttribute.FromKernel : PrivateAttribute.FromConfiguration, route.Interface);
+        byte[] room = new byte[320 + 8 * route.AsPath.Length + 4 * route.Communities.Length + 12 * route.LargeCommunities.Length];
         int nextHop = route.NextHop.CopyTo(room.AsSpan(1));
         room[0] = (byte)nextHop;
-        var writer = new AttributeWriter(room, 1 + nextHop);
+        known.CopyTo(room.AsSpan(1 + nextHop));
+        var writer = new AttributeWriter(room, 1 + nextHop + known.Length);
         writer.Write(AttributeFlags.Transitive, (byte)AttributeType.Origin, [(byte)route.Origin]);
         WritePath(ref writer, route.AsPath);
         if (route.Med is uint med)

@@ -127,7 +127,7 @@ internal sealed record DesiredRouter
     {
         Rules = settings.Networks.IsEmpty
             ? cluster.Export.Rules
-            : [new PolicyRule { Prefixes = [.. settings.Networks.Select(PrefixMatch.Exactly)], Verdict = PolicyVerdict.Accept }, .. cluster.Export.Rules],
+            : [new PolicyRule { Name = "own networks", Prefixes = [.. settings.Networks.Select(PrefixMatch.Exactly)], Verdict = PolicyVerdict.Accept }, .. cluster.Export.Rules],
         Default = PolicyVerdict.Reject,
     };
 
@@ -172,6 +172,6 @@ internal sealed record DesiredRouter
         RouteFilterKind.All => null,
         RouteFilterKind.None => RoutePolicy.RejectAll,
         RouteFilterKind.Pools => pools,
-        _ => new RoutePolicy { Rules = [new PolicyRule { Prefixes = filter.Prefixes, Verdict = PolicyVerdict.Accept }], Default = PolicyVerdict.Reject },
+        _ => new RoutePolicy { Rules = [new PolicyRule { Name = "prefix list", Prefixes = filter.Prefixes, Verdict = PolicyVerdict.Accept }], Default = PolicyVerdict.Reject },
     };
 }

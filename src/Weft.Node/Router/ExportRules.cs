@@ -21,19 +21,19 @@ internal static class ExportRules
         IReadOnlyList<(IpPrefix Cidr, ImmutableArray<RouteEdit> Edits)> advertisements)
     {
         ImmutableArray<PolicyRule>.Builder rules = ImmutableArray.CreateBuilder<PolicyRule>();
-        rules.AddRange(pools.Where(p => p.Spec.DisableBGPExport == true).Select(p => Inside(p.Cidr, PolicyVerdict.Reject)));
-        rules.AddRange(advertisements.Select(a => Inside(a.Cidr, PolicyVerdict.Continue) with { Edits = a.Edits }));
+        rules.AddRange(pools.Where(p => p.Spec.DisableBGPExport == true).Select(p => Inside("pool without export", p.Cidr, PolicyVerdict.Reject)));
+        rules.AddRange(advertisements.Select(a => Inside("prefix advertisement", a.Cidr, PolicyVerdict.Continue) with { Edits = a.Edits }));
         foreach (IpPrefix block in ownBlocks)
         {
-            rules.Add(new PolicyRule { Prefixes = [PrefixMatch.Exactly(block)], Verdict = PolicyVerdict.Accept });
-            rules.Add(Inside(block, PolicyVerdict.Reject));
+            rules.Add(new PolicyRule { Name = $"own block {block}", Prefixes = [PrefixMatch.Exactly(block)], Verdict = PolicyVerdict.Accept });
+            rules.Add(Inside("inside own block", block, PolicyVerdict.Reject));
         }
 
-        rules.AddRange(serviceRoutes.Select(p => Inside(p, PolicyVerdict.Accept)));
-        rules.AddRange(reflectedRanges.Select(p => Inside(p, PolicyVerdict.Accept)));
-        rules.AddRange(pools.Where(p => p.Spec.DisableBGPExport != true).Select(p => Inside(p.Cidr, PolicyVerdict.Accept)));
+        rules.AddRange(serviceRoutes.Select(p => Inside("service range", p, PolicyVerdict.Accept)));
+        rules.AddRange(reflectedRanges.Select(p => Inside("reflected service range", p, PolicyVerdict.Accept)));
+        rules.AddRange(pools.Where(p => p.Spec.DisableBGPExport != true).Select(p => Inside("pool", p.Cidr, PolicyVerdict.Accept)));
         return new RoutePolicy { Rules = rules.ToImmutable(), Default = PolicyVerdict.Reject };
     }
 
-    private static PolicyRule Inside(IpPrefix prefix, PolicyVerdict verdict) => new() { Prefixes = [PrefixMatch.Inside(prefix)], Verdict = verdict };
+    private static PolicyRule Inside(string what, IpPrefix prefix, PolicyVerdict verdict) => new() { Name = $"{what} {prefix}", Prefixes = [PrefixMatch.Inside(prefix)], Verdict = verdict };
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Weft.Bgp;
 using Weft.Bgp.Policies;
 using Weft.Model.Resources;
@@ -21,6 +22,8 @@ internal static class FilterCompiler
 {
     /// <summary>Calico carries a route's priority as LOCAL_PREF, turned around so that the lower priority wins.</summary>
     public const uint PriorityBase = 2147483647;
+
+    private const int MaximumPriority = 2147483646;
 
     private static readonly IpPrefix s_allIPv4 = new(IpAddress.FromIPv4(0), 0);
     private static readonly IpPrefix s_allIPv6 = new(IpAddress.FromIPv6(0), 0);
@@ -55,17 +58,18 @@ internal static class FilterCompiler
         for (int i = 0; i < (source?.Count ?? 0); i++)
         {
             BGPFilterRule rule = source![i];
+            string name = $"BGPFilter {filter} {member}[{i}]";
             if (TryCompile(rule, family, out PolicyRule? compiled, out string reason))
             {
-                rules.Add(compiled!);
+                rules.Add(compiled! with { Name = name });
                 continue;
             }
 
             bool accepts = rule.Action == "Accept";
-            problems.Add($"BGPFilter {filter} {member}[{i}]: {reason}; {(accepts ? "the rule is left out" : "everything is rejected from here on")}");
+            problems.Add($"{name}: {reason}; {(accepts ? "the rule is left out" : "everything is rejected from here on")}");
             if (!accepts)
             {
-                rules.Add(new PolicyRule { Prefixes = [PrefixMatch.Inside(family)], Verdict = PolicyVerdict.Reject });
+                rules.Add(new PolicyRule { Name = $"{name} (not understood)", Prefixes = [PrefixMatch.Inside(family)], Verdict = PolicyVerdict.Reject });
             }
         }
     }
@@ -73,43 +77,53 @@ internal static class FilterCompiler
     private static bool TryCompile(BGPFilterRule rule, IpPrefix family, out PolicyRule? compiled, out string reason)
     {
         compiled = null;
-        if (rule.Action is not ("Accept" or "Reject"))
-        {
-            reason = $"action \"{rule.Action}\": expected Accept or Reject";
-            return false;
-        }
-
-        if (rule.Interface is { Length: > 0 })
-        {
-            reason = "interface: routes learnt by BGP have none";
-            return false;
-        }
-
-        if (rule.Source is { Length: > 0 } and not "RemotePeers")
-        {
-            reason = $"source \"{rule.Source}\": expected RemotePeers";
-            return false;
-        }
-
-        if (!TryPrefix(rule, family, out PrefixMatch prefix, out reason) || !TryCommunities(rule, out uint? community, out LargeCommunity? large, out reason)
-            || !TryEdits(rule, out ImmutableArray<RouteEdit> edits, out reason))
+        reason = rule.Action is not ("Accept" or "Reject") ? $"action \"{rule.Action}\": expected Accept or Reject"
+            : rule.Source is { Length: > 0 } and not "RemotePeers" ? $"source \"{rule.Source}\": expected RemotePeers"
+            : rule.PeerType is { Length: > 0 } and not ("eBGP" or "iBGP") ? $"peerType \"{rule.PeerType}\": expected eBGP or iBGP"
+            : rule.Priority is not (null or (>= 1 and <= MaximumPriority)) ? $"priority {rule.Priority}: expected 1 to {MaximumPriority}"
+            : rule.Action == "Reject" && rule.Operations is { Count: > 0 } ? "operations: only with action Accept"
+            : string.Empty;
+        ImmutableArray<RouteEdit> edits = [];
+        ImmutableArray<PolicyCondition>.Builder conditions = ImmutableArray.CreateBuilder<PolicyCondition>();
+        if (reason.Length > 0 || !TryPrefix(rule, family, out PrefixMatch prefix, out reason) || !TryCommunities(rule, conditions, out reason)
+            || !TryInterface(rule, conditions, out reason) || !TryEdits(rule, out edits, out reason))
         {
             return false;
         }
 
+        AddConditions(rule, conditions);
         compiled = new PolicyRule
         {
             Prefixes = [prefix],
-            Source = rule.Source is { Length: > 0 } ? RouteSourceMatch.Peer : RouteSourceMatch.Any,
-            PeerType = rule.PeerType switch { "eBGP" => PeerTypeMatch.External, "iBGP" => PeerTypeMatch.Internal, _ => PeerTypeMatch.Any },
-            Community = community,
-            LargeCommunity = large,
-            AsPathPrefix = [.. (rule.AsPathPrefix ?? []).Select(a => a.Value)],
-            LocalPreference = rule.Priority is { } priority ? PriorityBase - (uint)priority : null,
+            Conditions = conditions.ToImmutable(),
             Edits = edits,
             Verdict = rule.Action == "Accept" ? PolicyVerdict.Accept : PolicyVerdict.Reject,
         };
         return true;
+    }
+
+    private static void AddConditions(BGPFilterRule rule, ImmutableArray<PolicyCondition>.Builder conditions)
+    {
+        if (rule.Source is { Length: > 0 })
+        {
+            conditions.Add(new PolicyCondition.Source(RouteSources.Bgp));
+        }
+
+        if (rule.PeerType is { Length: > 0 } type)
+        {
+            conditions.Add(new PolicyCondition.PeerType(type == "eBGP" ? PeerTypeMatch.External : PeerTypeMatch.Internal));
+        }
+
+        if (rule.Priority is { } priority)
+        {
+            conditions.Add(new PolicyCondition.Number(RouteNumber.LocalPreference, [NumberRange.Of(PriorityBase - (uint)priority)]));
+        }
+
+        // BIRD's path mask: a set in the path fits when it holds the AS, which is also what the automaton does.
+        if (rule.AsPathPrefix is { Count: > 0 } path)
+        {
+            conditions.Add(new PolicyCondition.AsPath(AsPathPattern.Parse($"^{string.Join(' ', path.Select(a => a.Value.ToString(CultureInfo.InvariantCulture)))} .*$")));
+        }
     }
 
     /// <summary>Without a CIDR: everything of the family the rule stands under.</summary>
@@ -119,7 +133,8 @@ internal static class FilterCompiler
         reason = string.Empty;
         if (string.IsNullOrEmpty(rule.Cidr))
         {
-            return true;
+            reason = rule.MatchOperator is { Length: > 0 } ? "matchOperator: needs a cidr" : rule.PrefixLength is not null ? "prefixLength: needs a cidr" : string.Empty;
+            return reason.Length == 0;
         }
 
         if (!IpPrefix.TryParse(rule.Cidr, out IpPrefix cidr) || cidr.Family != family.Family)
@@ -128,9 +143,16 @@ internal static class FilterCompiler
             return false;
         }
 
+        int bits = cidr.Address.BitLength;
+        if (rule.PrefixLength is { } length && (length.Min is < 0 || length.Min > bits || length.Max is < 0 || length.Max > bits))
+        {
+            reason = $"prefixLength {length.Min}..{length.Max}: expected 0 to {bits}";
+            return false;
+        }
+
         bool ranged = rule.PrefixLength is { Min: not null } or { Max: not null };
         int low = Math.Max(cidr.Length, rule.PrefixLength?.Min ?? 0);
-        int high = Math.Min(cidr.Address.BitLength, rule.PrefixLength?.Max ?? cidr.Address.BitLength);
+        int high = Math.Min(bits, rule.PrefixLength?.Max ?? bits);
         switch (rule.MatchOperator)
         {
             case "Equal" or "NotEqual":
@@ -148,19 +170,39 @@ internal static class FilterCompiler
         return true;
     }
 
-    private static bool TryCommunities(BGPFilterRule rule, out uint? community, out LargeCommunity? large, out string reason)
+    private static bool TryCommunities(BGPFilterRule rule, ImmutableArray<PolicyCondition>.Builder conditions, out string reason)
     {
-        (community, large, reason) = (null, null, string.Empty);
+        reason = string.Empty;
         switch (rule.Communities?.Values)
         {
             case null or []:
                 return true;
-            case [var text] when CommunityText.TryParse(text, out community, out large):
+            case [var text] when CommunityText.TryParse(text, out CommunityPattern community):
+                conditions.Add(new PolicyCondition.Community([community]));
                 return true;
             default:
                 reason = "communities.values: expected exactly one, aa:nn or aa:nn:mm";
                 return false;
         }
+    }
+
+    /// <summary>A link name, * for any characters. Routes that lead to no link (own blocks, what is not resolved) never match, as with BIRD's "defined(ifname)".</summary>
+    private static bool TryInterface(BGPFilterRule rule, ImmutableArray<PolicyCondition>.Builder conditions, out string reason)
+    {
+        reason = string.Empty;
+        if (string.IsNullOrEmpty(rule.Interface))
+        {
+            return true;
+        }
+
+        if (rule.Interface.Length > 15)
+        {
+            reason = $"interface \"{rule.Interface}\": expected at most 15 characters";
+            return false;
+        }
+
+        conditions.Add(new PolicyCondition.Interface([rule.Interface]));
+        return true;
     }
 
     private static bool TryEdits(BGPFilterRule rule, out ImmutableArray<RouteEdit> edits, out string reason)
@@ -170,28 +212,31 @@ internal static class FilterCompiler
         reason = string.Empty;
         foreach (BGPFilterOperation operation in rule.Operations ?? [])
         {
-            if (operation.AddCommunity?.Value is { } text)
+            if (new object?[] { operation.AddCommunity, operation.PrependASPath, operation.SetPriority }.Count(o => o is not null) != 1)
             {
-                if (!CommunityText.TryEdit(text, out RouteEdit edit))
-                {
-                    reason = $"addCommunity \"{text}\": expected aa:nn or aa:nn:mm";
-                    return false;
-                }
-
+                reason = "operations: expected exactly one of addCommunity, prependASPath and setPriority in each";
+            }
+            else if (operation.AddCommunity is { } add)
+            {
+                bool ok = CommunityText.TryEdit(add.Value ?? string.Empty, out RouteEdit edit);
+                reason = ok ? string.Empty : $"addCommunity \"{add.Value}\": expected aa:nn or aa:nn:mm";
                 list.Add(edit);
             }
-            else if (operation.PrependASPath?.Prefix is { Count: > 0 } path)
+            else if (operation.PrependASPath is { } prepend)
             {
                 // The path shall begin with the list as written, and each edit puts one AS in front.
-                list.AddRange(path.AsEnumerable().Reverse().Select(a => RouteEdit.PrependAs(a.Value)));
-            }
-            else if (operation.SetPriority?.Value is { } priority)
-            {
-                list.Add(RouteEdit.SetLocalPreference(PriorityBase - (uint)priority));
+                reason = prepend.Prefix is { Count: > 0 } ? string.Empty : "prependASPath: the list of ASes is empty";
+                list.AddRange((prepend.Prefix ?? []).AsEnumerable().Reverse().Select(a => RouteEdit.PrependAs(a.Value)));
             }
             else
             {
-                reason = "operations: expected addCommunity, prependASPath or setPriority";
+                int priority = operation.SetPriority!.Value ?? 0;
+                reason = priority is >= 1 and <= MaximumPriority ? string.Empty : $"setPriority {priority}: expected 1 to {MaximumPriority}";
+                list.Add(RouteEdit.SetLocalPreference(PriorityBase - (uint)priority));
+            }
+
+            if (reason.Length > 0)
+            {
                 return false;
             }
         }

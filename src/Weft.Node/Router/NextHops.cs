@@ -9,6 +9,8 @@ internal sealed class NextHops(HostWatcher host) : INextHopResolver
     /// <summary>Set by the reconciler before the speaker is told that next hops changed.</summary>
     public volatile bool ViaDefault;
 
+    public string? LinkTo(IpAddress nextHop) => nextHop.IsIPv6 && nextHop.IsLinkLocal ? null : host.Current.Resolve(nextHop, ViaDefault)?.Hop.Link.Name;
+
     public NextHopState Resolve(IpAddress nextHop)
     {
         // A link-local next hop names a neighbour on the link of its session; while that is up, so is the next hop.

@@ -185,6 +185,7 @@ internal sealed class RouteAnswers(FibFeeder fib)
         PathStanding.RejectedByPolicy => "refused by import policy",
         PathStanding.Loop => "loop: own AS, router id or cluster id in the path",
         PathStanding.NextHopUnreachable => $"next hop {route.NextHop} unreachable",
+        PathStanding.Weight => $"lower weight{Against(route, best, static r => r.Weight)}",
         PathStanding.LocalPreference => $"lower local preference{Against(route, best, static r => r.LocalPreference)}",
         PathStanding.LocalOrigin => "a route of our own wins",
         PathStanding.AsPathLength => $"longer AS path{Against(route, best, static r => Length(r.AsPath))}",

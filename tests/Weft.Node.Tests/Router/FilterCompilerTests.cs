@@ -45,7 +45,7 @@ public sealed class FilterCompilerTests
         });
 
         Assert.Equal(RouteEdit.SetLocalPreference(expected), Assert.Single(rules[0].Edits));
-        Assert.Equal(expected, rules[0].LocalPreference);
+        Assert.Equal(new PolicyCondition.Number(RouteNumber.LocalPreference, [NumberRange.Of(expected)]), Assert.Single(rules[0].Conditions));
     }
 
     [Fact]
@@ -67,7 +67,7 @@ public sealed class FilterCompilerTests
             Action = "Accept", PeerType = "iBGP", Communities = new BGPFilterCommunities { Values = ["65000:100"] },
         });
 
-        Assert.Equal((PeerTypeMatch.Internal, 65000u << 16 | 100u), (rules[0].PeerType, rules[0].Community));
+        Assert.Equal(["community 65000:100", "peer-type ibgp"], rules[0].Conditions.Select(c => c.ToString()));
         Assert.Equal(PrefixMatch.Inside(Weft.Primitives.Net.IpPrefix.Parse("0.0.0.0/0")), Assert.Single(rules[0].Prefixes));
     }
 
