@@ -1,0 +1,31 @@
+using System.Text;
+using Weft.Model.Selectors;
+
+namespace Weft.Fuzz.Targets;
+
+/// <summary>Selectors: the text of a parsed selector parses again, to the same text.</summary>
+internal sealed class SelectorTarget : FuzzTarget
+{
+    public override string Name => "selector";
+
+    public override IEnumerable<byte[]> Seeds => new[]
+    {
+        "all()", "", "a == 'b' && !has(c) || (d in {'x', \"y\"} && e not in {'z'})", "a contains 'b' && c starts with 'd' && e ends with 'f'", "global()", "!(a != 'b')",
+    }.Select(Encoding.UTF8.GetBytes);
+
+    public override IReadOnlyList<byte[]> Words => new[] { "&&", "||", "!", "(", ")", "{", "}", "in ", "not in ", "has(", "all()", "'", "\"", "==", "!=", " contains ", " starts with ", "global()" }.Select(Encoding.UTF8.GetBytes).ToArray();
+
+    public override ulong Run(byte[] input)
+    {
+        string text = Encoding.UTF8.GetString(input);
+        if (!Selector.TryParse(text, out Selector? selector, out string? error))
+        {
+            return Mix(1, Magnitude(error.Length) << 8 | (uint)error[0]);
+        }
+
+        string written = selector.ToString()!;
+        Require(Selector.TryParse(written, out Selector? again, out string? why), $"our own text is refused: {why}");
+        Require(again!.ToString() == written, "a selector changes from one reading to the next");
+        return Mix(2, Magnitude(written.Length) << 8 | (uint)written.Count(static c => c is '&' or '|' or '!' or '{'));
+    }
+}
