@@ -26,6 +26,7 @@ usage: ./build.sh VERB [arguments]
   publish        make the executable artifacts/publish/weft (Native AOT, trimmed, no warnings)
   bench          run the benchmarks of tests/Weft.Bench against the incumbents; needs root
   soak [MIN]     churn the rack for MIN minutes (default 5) and check for leaks and drift; needs root
+  fuzz [SECS]    random and mutated input for every decoder for SECS seconds (default 300); crash inputs go to tests/vectors/bgp/crashes
   clean          remove artifacts and build output
   help           this text
 TEXT
@@ -176,6 +177,12 @@ cmd_soak() {
     exec bash "$root/tests/Weft.Soak/run.sh" "${1:-5}"
 }
 
+cmd_fuzz() {
+    command -v dotnet >/dev/null || die "the .NET 10 SDK is missing (dotnet is not on the PATH)"
+    dotnet build "$root/tests/Weft.Fuzz" -c Release -v quiet --nologo
+    WEFT_FUZZ_SECONDS=${1:-300} exec "$root/tests/Weft.Fuzz/bin/Release/net10.0/Weft.Fuzz" -noColor -noLogo
+}
+
 cmd_clean() {
     rm -rf "$root/artifacts"
     find "$root/src" "$root/tests" -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} +
@@ -184,7 +191,7 @@ cmd_clean() {
 verb=${1:-help}
 [ $# -eq 0 ] || shift
 case $verb in
-    build | publish | test | lab | bench | soak | clean) "cmd_$verb" "$@" ;;
+    build | publish | test | lab | bench | soak | fuzz | clean) "cmd_$verb" "$@" ;;
     help | -h | --help) usage ;;
     *)
         usage >&2

@@ -5,6 +5,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
+using System.Text.Unicode;
 using Weft.Model.Ipam;
 using Weft.Model.Keys;
 using Weft.Model.Resources;
@@ -120,6 +121,13 @@ public static class ModelJson
     private static bool TryRead(
         JsonTypeInfo contract, ReadOnlySpan<byte> json, [NotNullWhen(true)] out object? value, [NotNullWhen(false)] out string? problem)
     {
+        // RFC 8259 8.1, 8.2: text that is no Unicode could be read where it stands in an unknown field, and would then not be writable.
+        if (!Utf8.IsValid(json) || HasLoneSurrogate(json))
+        {
+            (value, problem) = (null, "not Unicode text");
+            return false;
+        }
+
         try
         {
             value = JsonSerializer.Deserialize(json, contract);
@@ -132,6 +140,37 @@ public static class ModelJson
         }
 
         return value is not null;
+    }
+
+    /// <summary>An escape of half a surrogate pair. Malformed JSON is somebody else's finding.</summary>
+    private static bool HasLoneSurrogate(ReadOnlySpan<byte> json)
+    {
+        if (json.IndexOf("\\u"u8) < 0)
+        {
+            return false;
+        }
+
+        Utf8JsonReader reader = new(json);
+        try
+        {
+            while (reader.Read())
+            {
+                if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName && reader.ValueIsEscaped)
+                {
+                    _ = reader.GetString();
+                }
+            }
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+        catch (InvalidOperationException)
+        {
+            return true;
+        }
+
+        return false;
     }
 
     private static bool HasNullElement(ReadOnlySpan<byte> json)

@@ -14,6 +14,12 @@ internal static class SecretFile
     {
         secret = null;
         reason = string.Empty;
+        if (path.Length == 0 || path.Contains('\0'))
+        {
+            reason = "not the name of a file";
+            return false;
+        }
+
         try
         {
             UnixFileMode mode = File.GetUnixFileMode(path);

@@ -48,9 +48,10 @@ internal sealed class UpdateTarget : FuzzTarget
             DecodeResult result = decoder.Decode(input.AsSpan(0, length), out byte[] data);
             Require(data.Length <= length, "NOTIFICATION data longer than the message");
             signature = Mix(signature, (ulong)result.Action << 24 | (ulong)result.Attribute << 16 | (ulong)result.Code << 8 | result.Subcode);
-            signature = Mix(signature, Check(decoder.IPv4, result));
-            signature = Mix(signature, Check(decoder.IPv6, result));
+            (UpdateBatch? ipv4, UpdateBatch? ipv6) = (decoder.IPv4, decoder.IPv6);
             (decoder.IPv4, decoder.IPv6) = (null, null);
+            signature = Mix(signature, Check(ipv4, result));
+            signature = Mix(signature, Check(ipv6, result));
         }
 
         return signature;
@@ -69,7 +70,10 @@ internal sealed class UpdateTarget : FuzzTarget
             signature = Mix(signature, (ulong)record.Kind << 8 | Magnitude(record.NlriLength));
             if (record.Kind == BatchRecordKind.Announce)
             {
-                Require(result.Action is DecodeAction.None or DecodeAction.DiscardAttribute, "a route announced by an UPDATE that is to be treated as withdrawn");
+                // A next hop that is us spoils the routes of its own family alone; everything else spoils the UPDATE.
+                Require(
+                    result.Action is DecodeAction.None or DecodeAction.DiscardAttribute || result.Subcode == Subcode.InvalidNextHop,
+                    "a route announced by an UPDATE that is to be treated as withdrawn");
                 signature = Mix(signature, CheckBlock(batch.Bytes.Slice(record.AttributesAt, record.AttributesLength)));
             }
         }
@@ -84,7 +88,7 @@ internal sealed class UpdateTarget : FuzzTarget
         ulong signature = 11;
         Require(block[0] is 4 or 16 or 32, "a next hop of an impossible length");
         int at = 1 + block[0];
-        int last = 0;
+        int last = -1; // Type 0 is reserved, and passed on as any unknown one.
         while (at < block.Length)
         {
             byte flags = block[at];
@@ -111,7 +115,7 @@ internal sealed class UpdateTarget : FuzzTarget
         {
             1 => value.Length == 1 && value[0] <= 2,
             2 => IsPath(value),
-            4 or 5 or 9 or 35 => value.Length == 4,
+            4 or 5 or 9 => value.Length == 4,
             6 => value.IsEmpty,
             7 => value.Length == 8 && BinaryPrimitives.ReadUInt32BigEndian(value) != 0,
             8 or 10 => value.Length > 0 && value.Length % 4 == 0,
