@@ -79,6 +79,18 @@ internal static unsafe partial class SystemCalls
     public static Errno SetSocketOption(int descriptor, int level, int option, int value) =>
         LibC.setsockopt(descriptor, level, option, &value, sizeof(int)) < 0 ? LastError() : Errno.None;
 
+    /// <summary>Lets a classic BPF program (struct sock_filter, 8 octets an instruction) decide which datagrams are queued.</summary>
+    public static Errno AttachFilter(int descriptor, ReadOnlySpan<ulong> program)
+    {
+        const int AttachFilterOption = 26; // SO_ATTACH_FILTER
+        fixed (ulong* instructions = program)
+        {
+            // struct sock_fprog on 64-bit Linux: a count in the first word, then the pointer.
+            ulong* value = stackalloc ulong[2] { (ulong)program.Length, (ulong)instructions };
+            return LibC.setsockopt(descriptor, LibC.SOL_SOCKET, AttachFilterOption, value, 16) < 0 ? LastError() : Errno.None;
+        }
+    }
+
     /// <summary>Bounds every later receive, so that a kernel that does not answer cannot hold a loop for ever.</summary>
     public static Errno SetReceiveTimeout(int descriptor, TimeSpan timeout)
     {

@@ -53,10 +53,12 @@ public sealed class NetlinkMonitor : IDisposable
 
     /// <param name="changes">What to listen to.</param>
     /// <param name="space">Null for the namespace of the calling thread.</param>
+    /// <param name="ownProtocol">Routes that appear with this protocol number are the listener's own and not told, not even to the process: a table of a million
+    /// would come back as a million datagrams. Removed ones are told. 0: everything is.</param>
     /// <exception cref="KernelException">The kernel refused.</exception>
-    public static NetlinkMonitor Open(MonitoredChanges changes, NetNamespace? space = null)
+    public static NetlinkMonitor Open(MonitoredChanges changes, NetNamespace? space = null, byte ownProtocol = 0)
     {
-        int descriptor = space is null ? OpenDescriptor(changes) : space.Run(() => OpenDescriptor(changes));
+        int descriptor = space is null ? OpenDescriptor(changes, ownProtocol) : space.Run(() => OpenDescriptor(changes, ownProtocol));
 
         // The runtime's own poller waits for it: no thread is kept for a socket that is silent most of the time.
         return new NetlinkMonitor(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)));
@@ -86,17 +88,47 @@ public sealed class NetlinkMonitor : IDisposable
 
     public void Dispose() => _socket.Dispose();
 
-    private static int OpenDescriptor(MonitoredChanges changes)
+    private static int OpenDescriptor(MonitoredChanges changes, byte ownProtocol)
     {
         Errno errno = SystemCalls.Socket(
             NetlinkConstants.AF_NETLINK, NetlinkConstants.SOCK_RAW | NetlinkConstants.SOCK_CLOEXEC, NetlinkConstants.NETLINK_ROUTE, out int descriptor);
         if (errno == Errno.None)
         {
             _ = SystemCalls.SetSocketOption(descriptor, NetlinkConstants.SOL_SOCKET, NetlinkConstants.SO_RCVBUFFORCE, 8 * 1024 * 1024);
+            if (ownProtocol != 0)
+            {
+                // Saves work and no more: where the kernel refuses it, everything is told.
+                _ = SystemCalls.AttachFilter(descriptor, WithoutOwnRoutes(ownProtocol));
+            }
+
             errno = SystemCalls.BindNetlink(descriptor, Groups(changes));
         }
 
         return errno == Errno.None ? descriptor : throw new KernelException($"listen to changes of {changes}", errno);
+    }
+
+    /// <summary>
+    /// <code>
+    ///   0  ldb [4]                 low octet of nlmsg_type (every machine we run on is little-endian)
+    ///   1  jeq RTM_NEWROUTE ? 2 : 4
+    ///   2  ldb [21]                rtm_protocol, behind the header of 16
+    ///   3  jeq own ? 5 : 4
+    ///   4  ret all
+    ///   5  ret nothing
+    /// </code>
+    /// </summary>
+    private static ulong[] WithoutOwnRoutes(byte protocol)
+    {
+        const ushort LoadByte = 0x30;
+        const ushort JumpIfEqual = 0x15;
+        const ushort Return = 0x06;
+        return
+        [
+            Instruction(LoadByte, 0, 0, 4), Instruction(JumpIfEqual, 0, 2, RTM_NEWROUTE), Instruction(LoadByte, 0, 0, 21), Instruction(JumpIfEqual, 1, 0, protocol),
+            Instruction(Return, 0, 0, uint.MaxValue), Instruction(Return, 0, 0, 0),
+        ];
+
+        static ulong Instruction(ushort code, byte whenTrue, byte whenFalse, uint operand) => code | (ulong)whenTrue << 16 | (ulong)whenFalse << 24 | (ulong)operand << 32;
     }
 
     private static uint Groups(MonitoredChanges changes)

@@ -50,15 +50,15 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
     private readonly Loop<FibMessage> _loop;
     private readonly ITimer _retry;
 
-    // Guards _pending: taken once per batch by the RIB's loops, once per turn here. Bound: one entry per prefix.
-    private readonly Lock _gate = new();
-    private readonly Dictionary<IpFamily, List<(IpPrefix, NextHopSet?)>> _batches = new() { [IpFamily.IPv4] = [], [IpFamily.IPv6] = [] };
-    private Dictionary<IpPrefix, NextHopSet?> _pending = [];
-    private Dictionary<IpPrefix, NextHopSet?> _taken = [];
+    private readonly PendingRoutes _pendingIPv4 = new(IpFamily.IPv4);
+    private readonly PendingRoutes _pendingIPv6 = new(IpFamily.IPv6);
+    private readonly NextHopSets _sets = new();
+    private readonly NextHopSets.Cache _recentIPv4;
+    private readonly NextHopSets.Cache _recentIPv6;
 
-    private readonly Dictionary<IpPrefix, NextHopSet> _learned = [];
-    private readonly Dictionary<NextHopSet, NextHopSet> _sets = [];
-    private readonly Dictionary<(NextHopSet Set, KernelAction Action, IpFamily Family), RouteTarget?> _targets = [];
+    private readonly LearnedRoutes _learned = new();
+    private readonly Dictionary<(int Set, KernelAction Action, IpFamily Family), RouteTarget?> _targets = [];
+    private ((int Set, KernelAction Action, IpFamily Family) Key, RouteTarget? Target) _lastTarget;
     private readonly Dictionary<RouteTarget, RouteTarget> _shared = [];
     private readonly HashSet<IpPrefix> _fixed = [];
     private readonly List<FibQuery> _queries = [];
@@ -70,6 +70,7 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
     public FibFeeder(KernelFib kernel, TimeProvider time, ILogger logger)
     {
         (_kernel, _logger) = (kernel, logger);
+        (_recentIPv4, _recentIPv6) = (new NextHopSets.Cache(_sets), new NextHopSets.Cache(_sets));
         _loop = new Loop<FibMessage>(this, capacity: 1024, batch: 256);
         _retry = time.CreateTimer(_ => _loop.TryPost(new FibMessage(FibEvent.Retry)), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
@@ -111,24 +112,19 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
     /// <summary>On the RIB loop of the prefix's family: each family has a list of its own.</summary>
     public void OnBestChanged(in BestChange change)
     {
-        if (!_frozen)
+        if (_frozen)
         {
-            _batches[change.Prefix.Family].Add((change.Prefix, change.IsWithdrawn || change.IsLocal ? null : new NextHopSet(change.NextHops.ToArray())));
+            return;
         }
+
+        bool ipv4 = change.Prefix.IsIPv4;
+        int set = change.IsWithdrawn || change.IsLocal ? 0 : (ipv4 ? _recentIPv4 : _recentIPv6).IdOf(change.NextHops);
+        (ipv4 ? _pendingIPv4 : _pendingIPv6).Add(LearnedRoute.From(change.Prefix, set));
     }
 
     public void OnBatchEnd(IpFamily family)
     {
-        List<(IpPrefix Prefix, NextHopSet? Hops)> batch = _batches[family];
-        lock (_gate)
-        {
-            foreach ((IpPrefix prefix, NextHopSet? hops) in batch)
-            {
-                _pending[prefix] = hops;
-            }
-        }
-
-        batch.Clear();
+        (family == IpFamily.IPv4 ? _pendingIPv4 : _pendingIPv6).Publish();
 
         // A full channel is as good as a message: the loop takes what is pending at the end of every batch.
         _loop.TryPost(new FibMessage(FibEvent.Best));
@@ -145,10 +141,10 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
                 _kernel.QueueResync();
                 break;
             case FibEvent.NewSpeaker:
-                TakePending(); // Of the speaker before: without effect on the new one.
+                _pendingIPv4.Take(); // Of the speaker before: without effect on the new one.
+                _pendingIPv6.Take();
                 _learned.Clear();
-                _sets.Clear();
-                _targets.Clear();
+                ForgetTargets();
                 _shared.Clear();
                 _kernel.MarkAllStale();
                 RefreshFixed();
@@ -177,21 +173,8 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
             _kernel.QueueResync();
         }
 
-        foreach ((IpPrefix prefix, NextHopSet? hops) in TakePending())
-        {
-            if (hops is null || _settings is { InstallRoutes: false })
-            {
-                _learned.Remove(prefix);
-            }
-            else
-            {
-                ref NextHopSet? slot = ref CollectionsMarshal.GetValueRefOrAddDefault(_sets, hops, out _);
-                _learned[prefix] = slot ??= hops;
-            }
-
-            Refresh(prefix);
-        }
-
+        Learn(_pendingIPv4);
+        Learn(_pendingIPv6);
         if (_settings is not null && _kernel.Apply() is { } retry)
         {
             _retry.Change(retry, Timeout.InfiniteTimeSpan);
@@ -207,15 +190,20 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
         _kernel.Dispose();
     }
 
-    private Dictionary<IpPrefix, NextHopSet?> TakePending()
+    private void Learn(PendingRoutes pending)
     {
-        lock (_gate)
+        bool keep = _settings is not { InstallRoutes: false };
+        foreach (LearnedRoute route in pending.Take())
         {
-            (_pending, _taken) = (_taken, _pending);
-            _pending.Clear();
+            _learned.Set(keep ? route : route with { Set = 0 }, pending.Family);
+            Refresh(route.Prefix(pending.Family));
         }
+    }
 
-        return _taken;
+    private void ForgetTargets()
+    {
+        _targets.Clear();
+        _lastTarget = default;
     }
 
     private void Answer()
@@ -236,9 +224,10 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
     private void Use(FibSettings settings)
     {
         _settings = settings;
-        _targets.Clear();
+        ForgetTargets();
+        _kernel.UseMetrics(settings.MetricIPv4, settings.MetricIPv6);
         RefreshFixed();
-        foreach (IpPrefix prefix in _learned.Keys)
+        foreach ((IpPrefix prefix, _) in _learned.All)
         {
             Refresh(prefix);
         }
@@ -247,7 +236,6 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
         {
             // The RIB is no longer heard; when it is again, it tells everything.
             _learned.Clear();
-            _sets.Clear();
         }
     }
 
@@ -260,10 +248,11 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
             return;
         }
 
-        HashSet<NextHopSet> moved = [];
-        foreach (((NextHopSet Set, KernelAction Action, IpFamily Family) key, RouteTarget? before) in _targets.ToArray())
+        HashSet<int> moved = [];
+        _lastTarget = default;
+        foreach (((int Set, KernelAction Action, IpFamily Family) key, RouteTarget? before) in _targets.ToArray())
         {
-            RouteTarget? now = Resolve(key.Set, key.Action);
+            RouteTarget? now = Resolve(_sets[key.Set], key.Action);
             if (!ReferenceEquals(now, before))
             {
                 _targets[key] = now;
@@ -271,7 +260,7 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
             }
         }
 
-        foreach (IpPrefix prefix in moved.Count == 0 ? [] : _learned.Where(l => moved.Contains(l.Value)).Select(l => l.Key).ToArray())
+        foreach (IpPrefix prefix in moved.Count == 0 ? [] : _learned.All.Where(l => moved.Contains(l.Set)).Select(l => l.Prefix))
         {
             Refresh(prefix);
         }
@@ -300,36 +289,43 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
     {
         if (_settings is { } settings)
         {
-            _kernel.Set(prefix, settings.Metric(prefix.Family), settings.InstallRoutes ? Target(prefix, settings) : null);
+            _kernel.Set(prefix, settings.InstallRoutes ? Target(prefix, settings) : null);
         }
     }
 
     private RouteTarget? Target(IpPrefix prefix, FibSettings settings)
     {
-        if (settings.HostRoutes.TryGetValue(prefix, out IpAddress gateway))
+        if (_fixed.Count > 0 && settings.HostRoutes.TryGetValue(prefix, out IpAddress gateway))
         {
             return _host.Resolve(gateway, viaDefault: true) is { } way ? Unicast([way.Hop]) : null;
         }
 
         // Traffic to a free address of an own block ends here instead of circling between this node and its default gateway.
-        if (_fixed.Contains(prefix))
+        if (_fixed.Count > 0 && _fixed.Contains(prefix))
         {
             return settings.Rules.Decide(prefix, default) == KernelAction.Skip ? null : RouteTarget.Blackhole;
         }
 
-        if (!_learned.TryGetValue(prefix, out NextHopSet? set))
+        int set = _learned.Find(prefix);
+        if (set == 0)
         {
             return null;
         }
 
-        KernelAction action = settings.Rules.Decide(prefix, set.Hops[0].Address);
-        (NextHopSet, KernelAction, IpFamily) key = (set, action, prefix.Family);
+        KernelAction action = settings.Rules.Rules.IsEmpty ? KernelAction.Install : settings.Rules.Decide(prefix, _sets[set].Hops[0].Address);
+        (int, KernelAction, IpFamily) key = (set, action, prefix.Family);
+        if (_lastTarget.Key == key)
+        {
+            return _lastTarget.Target;
+        }
+
         if (!_targets.TryGetValue(key, out RouteTarget? target))
         {
-            target = Resolve(set, action);
+            target = Resolve(_sets[set], action);
             _targets[key] = target;
         }
 
+        _lastTarget = (key, target);
         return target;
     }
 

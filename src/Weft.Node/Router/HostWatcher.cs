@@ -49,7 +49,7 @@ internal sealed class HostWatcher : INetlinkListener, ILoopBody<HostEvent>, IDis
     {
         (_ownProtocol, _listener, _logger) = (ownProtocol, listener, logger);
         _loop = new Loop<HostEvent>(this, capacity: 4096, batch: 4096);
-        _monitor = NetlinkMonitor.Open(MonitoredChanges.Links | MonitoredChanges.Addresses | MonitoredChanges.Routes);
+        _monitor = NetlinkMonitor.Open(MonitoredChanges.Links | MonitoredChanges.Addresses | MonitoredChanges.Routes, ownProtocol: ownProtocol);
         _socket = RouteSocket.Open();
         _current = Read();
     }

@@ -20,8 +20,9 @@ internal sealed class KernelFib : IDisposable
     private readonly RouteTable _ipv4;
     private readonly RouteTable _ipv6;
 
-    // Metric by prefix: RouteTable knows a route by both. Bound: one entry per installed route.
-    private readonly Dictionary<IpPrefix, uint> _wanted = [];
+    // RouteTable knows a route by prefix and metric; all that are not stale have the metric of their family.
+    private uint _metricIPv4;
+    private uint _metricIPv6;
     private readonly HashSet<RouteKey> _stale = [];
 
     /// <summary>Reads what an earlier run left.</summary>
@@ -52,37 +53,43 @@ internal sealed class KernelFib : IDisposable
     }
 
     /// <summary>Routes of ours that are wanted in the kernel, stale ones among them.</summary>
-    public int Count => _wanted.Count + _stale.Count;
+    public int Count => _ipv4.Count + _ipv6.Count;
 
     public int Stale => _stale.Count;
 
+    /// <summary>Before the first <see cref="Set"/>. Another metric takes the routes of the old one away once those that the caller sets again are written.</summary>
+    public void UseMetrics(uint ipv4, uint ipv6)
+    {
+        ChangeMetric(_ipv4, ref _metricIPv4, ipv4);
+        ChangeMetric(_ipv6, ref _metricIPv6, ipv6);
+    }
+
     /// <summary>Null takes the route away; a stale one stays until the sweep.</summary>
     /// <param name="target">Shared: the same object for all routes that lead the same way.</param>
-    public void Set(IpPrefix prefix, uint metric, RouteTarget? target)
+    public void Set(IpPrefix prefix, RouteTarget? target)
     {
-        RouteTable table = Table(prefix.Family);
-        if (_wanted.TryGetValue(prefix, out uint old) && (target is null || old != metric))
-        {
-            table.RemoveRoute(RouteOwner.Bgp, new RouteKey(prefix, old));
-            _wanted.Remove(prefix);
-        }
-
+        RouteKey key = Key(prefix);
         if (target is not null)
         {
-            RouteKey key = new(prefix, metric);
-            table.SetRoute(RouteOwner.Bgp, key, target);
-            _wanted[prefix] = metric;
-            _stale.Remove(key);
+            Table(prefix.Family).SetRoute(RouteOwner.Bgp, key, target);
+            if (_stale.Count > 0)
+            {
+                _stale.Remove(key);
+            }
+        }
+        else if (_stale.Count == 0 || !_stale.Contains(key))
+        {
+            Table(prefix.Family).RemoveRoute(RouteOwner.Bgp, key);
         }
     }
 
-    public bool IsInstalled(IpPrefix prefix) => _wanted.TryGetValue(prefix, out uint metric) && Table(prefix.Family).IsWritten(new RouteKey(prefix, metric));
+    public bool IsInstalled(IpPrefix prefix) => Key(prefix) is var key && !_stale.Contains(key) && Table(prefix.Family).IsWritten(key);
 
     /// <summary>Every route becomes stale: what wanted it is gone, what wants it next has not spoken yet.</summary>
     public void MarkAllStale()
     {
-        _stale.UnionWith(_wanted.Select(w => new RouteKey(w.Key, w.Value)));
-        _wanted.Clear();
+        _stale.UnionWith(_ipv4.Keys);
+        _stale.UnionWith(_ipv6.Keys);
     }
 
     /// <summary>Takes away what is still stale; returns how many.</summary>
@@ -107,7 +114,7 @@ internal sealed class KernelFib : IDisposable
     }
 
     /// <summary>A route of ours was removed: true when it is wanted, so that it was not our doing.</summary>
-    public bool IsMissed(IpPrefix prefix, uint metric) => (_wanted.TryGetValue(prefix, out uint wanted) && wanted == metric) || _stale.Contains(new RouteKey(prefix, metric));
+    public bool IsMissed(IpPrefix prefix, uint metric) => Table(prefix.Family).IsWanted(new RouteKey(prefix, metric));
 
     /// <summary>Writes what differs. Not null: come back after that time although nothing changed.</summary>
     public TimeSpan? Apply()
@@ -123,6 +130,23 @@ internal sealed class KernelFib : IDisposable
     }
 
     public void Dispose() => _socket.Dispose();
+
+    private RouteKey Key(IpPrefix prefix) => new(prefix, prefix.IsIPv6 ? _metricIPv6 : _metricIPv4);
+
+    private void ChangeMetric(RouteTable table, ref uint current, uint metric)
+    {
+        if (current == metric)
+        {
+            return;
+        }
+
+        foreach (RouteKey key in table.Keys.Where(k => !_stale.Contains(k)).ToArray())
+        {
+            table.RemoveRoute(RouteOwner.Bgp, key);
+        }
+
+        current = metric;
+    }
 
     private RouteTable Table(IpFamily family) => family == IpFamily.IPv6 ? _ipv6 : _ipv4;
 

@@ -4,7 +4,17 @@ using Weft.Primitives.Net;
 namespace Weft.Dataplane.Drivers.Routes;
 
 /// <summary>A route key without what its table knows anyway (the family): 32 bytes for each of a million routes.</summary>
-internal readonly record struct PackedKey(UInt128 Address, uint Metric, byte Length);
+internal readonly record struct PackedKey(UInt128 Address, uint Metric, byte Length)
+{
+    public bool Equals(PackedKey other) => Address == other.Address && Metric == other.Metric && Length == other.Length;
+
+    // A multiply spreads the network bits over the word; the metric is the same for most.
+    public override int GetHashCode()
+    {
+        ulong mixed = ((ulong)Address ^ (ulong)(Address >> 64) * 0xC2B2AE3D27D4EB4FUL ^ ((ulong)Length << 56) ^ Metric) * 0x9E3779B97F4A7C15UL;
+        return (int)(mixed >> 32);
+    }
+}
 
 /// <summary>How a desired route stands to the kernel.</summary>
 internal enum RouteState : byte
@@ -25,10 +35,11 @@ internal enum RouteState : byte
 /// <summary>One wish for a route.</summary>
 internal readonly record struct RouteWish(RouteOwner Owner, LinkId Link, RouteTarget Target);
 
-/// <summary>The wish that won, and what became of it.</summary>
+/// <summary>The wish that won, and what became of it. No reference in it: the collector does not walk a million of them.</summary>
 internal struct RouteEntry
 {
-    public RouteWish Wish;
+    /// <summary>Of the <see cref="WishTable"/>; holds one use of it.</summary>
+    public int Wish;
     public RouteState State;
 
     /// <summary>Some route of ours with this key is in the kernel, right or wrong: it is replaced rather than added.</summary>
@@ -44,6 +55,8 @@ internal struct RouteEntry
 internal sealed class DesiredRoutes(IpFamily family)
 {
     private readonly Dictionary<PackedKey, RouteEntry> _entries = [];
+    private readonly WishTable _wishes = new();
+    private RouteTarget? _lastNamed;
     private readonly Dictionary<PackedKey, List<RouteWish>> _losers = [];
     private readonly Dictionary<(RouteOwner, LinkId), Dictionary<PackedKey, RouteTarget>> _groups = [];
 
@@ -85,6 +98,8 @@ internal sealed class DesiredRoutes(IpFamily family)
         return new RouteKey(new IpPrefix(address, key.Length), key.Metric);
     }
 
+    public RouteWish WishOf(in RouteEntry entry) => _wishes[entry.Wish];
+
     /// <summary>A null reference when nobody wants the key.</summary>
     public ref RouteEntry Find(PackedKey key) => ref CollectionsMarshal.GetValueRefOrNullRef(_entries, key);
 
@@ -121,7 +136,10 @@ internal sealed class DesiredRoutes(IpFamily family)
     /// <summary>A wish outside the groups.</summary>
     public void WishSingle(PackedKey key, RouteOwner owner, RouteTarget target)
     {
-        foreach (NextHop hop in target.Hops)
+        // Routes come in runs that lead the same way.
+        ReadOnlySpan<NextHop> hops = ReferenceEquals(target, _lastNamed) ? [] : target.Hops;
+        _lastNamed = target;
+        foreach (NextHop hop in hops)
         {
             if (hop.Link.Name is { } name)
             {
@@ -141,9 +159,9 @@ internal sealed class DesiredRoutes(IpFamily family)
         ref RouteEntry entry = ref CollectionsMarshal.GetValueRefOrAddDefault(_entries, key, out bool exists);
         if (!exists)
         {
-            entry = new RouteEntry { Wish = wish, InKernel = Unwanted.Remove(key) };
+            entry = new RouteEntry { Wish = _wishes.Acquire(wish), InKernel = Unwanted.Count > 0 && Unwanted.Remove(key) };
             Dirty.Add(key);
-            if (Released.Remove(Unpack(key).Prefix.Address))
+            if (Released.Count > 0 && Released.Remove(Unpack(key).Prefix.Address))
             {
                 Moved.Add(Unpack(key).Prefix.Address);
             }
@@ -151,9 +169,10 @@ internal sealed class DesiredRoutes(IpFamily family)
             return;
         }
 
-        if (IsSameOwner(entry.Wish, wish.Owner, wish.Link))
+        RouteWish current = _wishes[entry.Wish];
+        if (IsSameOwner(current, wish.Owner, wish.Link))
         {
-            if (!entry.Wish.Target.Equals(wish.Target))
+            if (!current.Target.Equals(wish.Target))
             {
                 MakeWinner(ref entry, key, wish);
             }
@@ -163,9 +182,9 @@ internal sealed class DesiredRoutes(IpFamily family)
 
         List<RouteWish> losers = CollectionsMarshal.GetValueRefOrAddDefault(_losers, key, out _) ??= [];
         losers.RemoveAll(loser => IsSameOwner(loser, wish.Owner, wish.Link));
-        if (Precedes(wish, entry.Wish))
+        if (Precedes(wish, current))
         {
-            losers.Add(entry.Wish);
+            losers.Add(current);
             MakeWinner(ref entry, key, wish);
         }
         else
@@ -182,8 +201,10 @@ internal sealed class DesiredRoutes(IpFamily family)
             return;
         }
 
-        bool hasLosers = _losers.TryGetValue(key, out List<RouteWish>? losers);
-        if (!IsSameOwner(entry.Wish, owner, link))
+        List<RouteWish>? losers = null;
+        bool hasLosers = _losers.Count > 0 && _losers.TryGetValue(key, out losers);
+        RouteWish current = _wishes[entry.Wish];
+        if (!IsSameOwner(current, owner, link))
         {
             losers?.RemoveAll(loser => IsSameOwner(loser, owner, link));
         }
@@ -203,12 +224,13 @@ internal sealed class DesiredRoutes(IpFamily family)
             if (entry.InKernel)
             {
                 Unwanted.Add(key);
-                if (IsPod(key, entry.Wish))
+                if (IsPod(key, current))
                 {
                     Released.Add(Unpack(key).Prefix.Address);
                 }
             }
 
+            _wishes.Release(entry.Wish);
             _entries.Remove(key);
             Dirty.Remove(key);
         }
@@ -228,12 +250,15 @@ internal sealed class DesiredRoutes(IpFamily family)
 
     private void MakeWinner(ref RouteEntry entry, PackedKey key, RouteWish wish)
     {
-        if (entry.InKernel && IsPod(key, entry.Wish) && entry.Wish.Link != wish.Link)
+        RouteWish current = _wishes[entry.Wish];
+        if (entry.InKernel && IsPod(key, current) && current.Link != wish.Link)
         {
             Moved.Add(Unpack(key).Prefix.Address);
         }
 
-        entry.Wish = wish;
+        int before = entry.Wish;
+        entry.Wish = _wishes.Acquire(wish);
+        _wishes.Release(before);
         entry.State = RouteState.Dirty;
         Dirty.Add(key);
     }

@@ -31,7 +31,7 @@ public sealed class RouteTable : IRouteTable
     private readonly DesiredRoutes _desired;
     private readonly RouteForm _form;
     private readonly RouteBatch _batch = new();
-    private readonly List<(PackedKey Key, bool Deletion)> _inBatch = new(RouteBatch.Capacity);
+    private readonly List<(PackedKey Key, RouteWrite Write)> _inBatch = new(RouteBatch.Capacity);
     private readonly List<RouteInfo> _strays = [];
     private readonly Dictionary<string, HashSet<PackedKey>> _waiting = []; // by the link they wait for
     private readonly HashSet<PackedKey> _failed = [];
@@ -62,6 +62,11 @@ public sealed class RouteTable : IRouteTable
 
     /// <summary>How many routes are wanted.</summary>
     public int Count => _desired.Count;
+
+    /// <summary>Every route that is wanted.</summary>
+    public IEnumerable<RouteKey> Keys => _desired.Keys.Select(_desired.Unpack);
+
+    public bool IsWanted(RouteKey key) => !Unsafe.IsNullRef(ref _desired.Find(_desired.Pack(key)));
 
     /// <summary>How many wait for their link.</summary>
     public int WaitingCount => _waiting.Values.Sum(static keys => keys.Count);
@@ -216,7 +221,7 @@ public sealed class RouteTable : IRouteTable
         {
             entry.Seen = _read;
             entry.InKernel = true;
-            if (route.Protocol == _settings.Protocol && _form.Matches(entry.Wish, route))
+            if (route.Protocol == _settings.Protocol && _form.Matches(_desired.WishOf(entry), route))
             {
                 entry.State = RouteState.Written;
                 _desired.Dirty.Remove(key);
@@ -264,14 +269,18 @@ public sealed class RouteTable : IRouteTable
                 continue;
             }
 
-            if (!_form.TryBuild(_desired.Unpack(key), entry.Wish, out RouteInfo route, out string? missing))
+            if (!_form.TryBuild(_desired.Unpack(key), _desired.WishOf(entry), out RouteInfo route, out string? missing))
             {
                 Await(key, ref entry, missing);
                 continue;
             }
 
-            _batch.Add(entry.InKernel ? RouteWrite.Replace : RouteWrite.Add, route);
-            _inBatch.Add((key, Deletion: false));
+            // Booked as done: nearly all are, and a second look at each would cost as much as the first. What fails is put right in Book.
+            RouteWrite write = entry.InKernel ? RouteWrite.Replace : RouteWrite.Add;
+            entry.InKernel = true;
+            entry.State = RouteState.Written;
+            _batch.Add(write, route);
+            _inBatch.Add((key, write));
             if (_batch.IsFull && !Send())
             {
                 return false;
@@ -328,7 +337,7 @@ public sealed class RouteTable : IRouteTable
     private void AddDeletion(PackedKey key, in RouteInfo route)
     {
         _batch.Add(RouteWrite.Delete, route);
-        _inBatch.Add((key, Deletion: true));
+        _inBatch.Add((key, RouteWrite.Delete));
     }
 
     private void Await(PackedKey key, ref RouteEntry entry, string link)
@@ -354,9 +363,17 @@ public sealed class RouteTable : IRouteTable
         NetlinkResult sent = _requests.Write(_batch);
         if (sent.IsSuccess)
         {
-            for (int i = 0; i < _inBatch.Count; i++)
+            ReadOnlySpan<NetlinkResult> results = _batch.Results;
+            for (int i = 0; i < results.Length; i++)
             {
-                Book(_inBatch[i].Key, _inBatch[i].Deletion, _batch.Results[i]);
+                if (!results[i].IsSuccess)
+                {
+                    BookFailure(_inBatch[i].Key, _inBatch[i].Write, results[i]);
+                }
+                else if (_conflicts.Count > 0 && _inBatch[i].Write != RouteWrite.Delete)
+                {
+                    _conflicts.Remove(_inBatch[i].Key);
+                }
             }
         }
         else
@@ -370,12 +387,12 @@ public sealed class RouteTable : IRouteTable
         return sent.IsSuccess;
     }
 
-    private void Book(PackedKey key, bool deletion, NetlinkResult result)
+    private void BookFailure(PackedKey key, RouteWrite write, NetlinkResult result)
     {
-        if (deletion)
+        if (write == RouteWrite.Delete)
         {
             // ESRCH, ENOENT, ENODEV: it has gone by itself, for instance with its link.
-            if (!result.IsSuccess && result.Errno is not (Errno.ESRCH or Errno.ENOENT or Errno.ENODEV))
+            if (result.Errno is not (Errno.ESRCH or Errno.ENOENT or Errno.ENODEV))
             {
                 Log.RouteNotDeleted(_logger, _desired.Unpack(key).Prefix, result);
                 _inSync = false;
@@ -386,26 +403,19 @@ public sealed class RouteTable : IRouteTable
         }
 
         ref RouteEntry entry = ref _desired.Find(key);
-        if (result.IsSuccess)
-        {
-            entry.InKernel = true;
-            entry.State = RouteState.Written;
-            _conflicts.Remove(key);
-            return;
-        }
-
+        entry.InKernel = write == RouteWrite.Replace;
         if (result.Errno == Errno.EEXIST)
         {
             entry.State = RouteState.Conflict;
             if (_conflicts.Add(key))
             {
-                Log.RouteConflict(_logger, _desired.Unpack(key).Prefix, entry.Wish.Target);
+                Log.RouteConflict(_logger, _desired.Unpack(key).Prefix, _desired.WishOf(entry).Target);
             }
 
             return;
         }
 
-        Log.RouteNotWritten(_logger, _desired.Unpack(key).Prefix, entry.Wish.Target, result);
+        Log.RouteNotWritten(_logger, _desired.Unpack(key).Prefix, _desired.WishOf(entry).Target, result);
         entry.State = RouteState.Dirty;
         _failed.Add(key);
     }
