@@ -346,6 +346,13 @@ public sealed class BgpSpeaker
         }
     }
 
+    /// <summary>Another number of paths per prefix for the listeners; nothing is reset.</summary>
+    public async ValueTask SetMaximumPathsAsync(int value, CancellationToken stop = default)
+    {
+        await _ribs.IPv4.PostAsync(() => _ribs.IPv4.SetMaximumPaths(value), stop);
+        await _ribs.IPv6.PostAsync(() => _ribs.IPv6.SetMaximumPaths(value), stop);
+    }
+
     /// <summary>What the tables of both families hold.</summary>
     public async Task<ImmutableArray<RibMemory>> GetMemoryAsync(CancellationToken stop = default) =>
         [await AskAsync(_ribs.IPv4, static r => r.DescribeMemory(), stop), await AskAsync(_ribs.IPv6, static r => r.DescribeMemory(), stop)];

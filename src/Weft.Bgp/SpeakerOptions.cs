@@ -2,7 +2,7 @@ using Weft.Primitives.Net;
 
 namespace Weft.Bgp;
 
-/// <summary>What the whole speaker needs to know; fixed for its life. A change of any of these needs a new speaker.</summary>
+/// <summary>What the whole speaker needs to know; fixed for its life but for <see cref="MaximumPaths"/> (<see cref="BgpSpeaker.SetMaximumPathsAsync"/>).</summary>
 public sealed record SpeakerOptions
 {
     /// <summary>Own autonomous system, 1..4294967295.</summary>

@@ -311,6 +311,12 @@ internal sealed class AdjRibIn
                 break;
             case SweepKind.Import:
                 CountAccepted(peer, path, -1);
+                AttributeId received = paths.Received(path);
+                if (paths.SetMark(path, PathMarks.Looped, IsLooped(peer, _tables.Attributes.Block(received))))
+                {
+                    Touch(prefix, path, received, received);
+                }
+
                 Import(peer, prefix, path, _tables.Prefixes.Key(prefix));
                 _tables.Reconsider(prefix);
                 break;

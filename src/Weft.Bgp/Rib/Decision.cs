@@ -7,9 +7,12 @@ namespace Weft.Bgp.Rib;
 internal sealed class Decision
 {
     private readonly RibTables _tables;
-    private readonly int _maximumPaths;
+    private int _maximumPaths;
     private PathId[] _candidates = new PathId[16];
     private PathId[] _ranked = [];
+
+    /// <summary>For decisions from now on.</summary>
+    public void SetMaximumPaths(int value) => _maximumPaths = value;
 
     public Decision(RibTables tables, int maximumPaths)
     {

@@ -13,7 +13,7 @@ internal sealed class LocRib
     private readonly AdjRibOut _export;
     private readonly List<IRibListener> _listeners = [];
     private RouteNextHop[] _nextHops = new RouteNextHop[16];
-    private readonly bool _multipath;
+    private bool _multipath;
     private bool _told;
 
     public LocRib(RibTables tables, Decision decision, AdjRibOut export, bool multipath)
@@ -23,6 +23,9 @@ internal sealed class LocRib
         _decision = decision;
         _export = export;
     }
+
+    /// <summary>Sets of next hops may have several members from now on; stays so, because sets that shrink to one must be told too.</summary>
+    public void AllowMultipath() => _multipath = true;
 
     /// <summary>Prefixes with a best path.</summary>
     public int Count { get; private set; }

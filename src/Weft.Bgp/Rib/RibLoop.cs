@@ -184,12 +184,24 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     {
         RibPeer peer = Tables.Peers.Owner(id);
         bool importChanged = !Equals(peer.Settings.Import, settings.Import);
+        bool loopsChanged = peer.Settings.AllowedLocalAs != settings.AllowedLocalAs;
+        bool clientChanged = peer.Settings.RouteReflectorClient != settings.RouteReflectorClient;
         peer.Settings = settings;
         peer.ClusterId = RibPeer.Number(settings.ClusterId.IsIPv4 ? settings.ClusterId : _options.ClusterId.IsIPv4 ? _options.ClusterId : _options.RouterId);
         if (importChanged)
         {
             peer.Import = CompileImport(settings);
+        }
+
+        if (importChanged || loopsChanged)
+        {
             Queue(SweepKind.Import, id);
+        }
+
+        if (clientChanged)
+        {
+            // Who may hear of its routes is another set now (RFC 4456 6).
+            ExportAgain(id);
         }
 
         if (peer is { Member: GroupMember member, Session: NegotiatedSession session })
@@ -289,6 +301,37 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         if (!changed.IsEmpty)
         {
             _sweeps.Add(new PathSweep { Kind = SweepKind.NextHops, NextHops = changed });
+        }
+    }
+
+    /// <summary>Every group looks again at the prefixes whose best path came from the peer.</summary>
+    private void ExportAgain(PeerId source)
+    {
+        for (uint id = 1; id < Tables.Prefixes.End; id++)
+        {
+            PathId best = Tables.Prefixes.IsInUse((PrefixId)id) ? Tables.Prefixes.BestPath((PrefixId)id) : PathId.None;
+            if (best != PathId.None && Tables.Paths.Peer(best) == source)
+            {
+                _out.OnBestChanged((PrefixId)id, sourceMoved: false);
+            }
+        }
+    }
+
+    /// <summary>Decides everything again with another number of paths that may share the traffic.</summary>
+    public void SetMaximumPaths(int value)
+    {
+        _decision.SetMaximumPaths(value);
+        if (value > 1)
+        {
+            _loc.AllowMultipath();
+        }
+
+        for (uint id = 1; id < Tables.Prefixes.End; id++)
+        {
+            if (Tables.Prefixes.IsInUse((PrefixId)id))
+            {
+                Tables.Reconsider((PrefixId)id);
+            }
         }
     }
 

@@ -427,6 +427,10 @@ internal sealed class PeerSession
         IdleHoldTime = before.IdleHoldTime,
         IdleHoldMaximum = before.IdleHoldMaximum,
         ShutdownMessage = before.ShutdownMessage,
+        AllowedLocalAs = before.AllowedLocalAs,
+        RouteReflectorClient = before.RouteReflectorClient,
+        RestartTime = before.RestartTime, // Said in the next OPEN.
+        TransportOptions = before.TransportOptions, // Whether they need another connection is the transport's to know.
     };
 
     private static void Discard(ref IPeerConnection? transport)

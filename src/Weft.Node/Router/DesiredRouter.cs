@@ -93,13 +93,20 @@ internal sealed record DesiredRouter
             }
         }
 
+        // Of each peer, so that a change reaches the sessions that it concerns and no other.
+        IpAddress clusterId = settings.ClusterId ?? cluster.ClusterId ?? routerId.Value;
+        foreach ((string name, PeerSettings peer) in peers.ToArray())
+        {
+            peers[name] = peer with { ClusterId = peer.ClusterId.IsIPv4 ? peer.ClusterId : clusterId, RestartTime = peer.RestartTime ?? settings.RestartTime };
+        }
+
         return new DesiredRouter
         {
             Speaker = new SpeakerOptions
             {
                 LocalAs = localAs,
                 RouterId = routerId.Value,
-                ClusterId = settings.ClusterId ?? cluster.ClusterId ?? routerId.Value,
+                ClusterId = clusterId,
                 MaximumPaths = settings.MaximumPaths,
                 RestartTime = settings.RestartTime,
             },

@@ -59,6 +59,12 @@ internal static partial class Log
     [LoggerMessage(1919, LogLevel.Debug, "connection of {address} was not taken: {reason}")]
     public static partial void AcceptFailed(ILogger logger, IpAddress address, string reason);
 
+    [LoggerMessage(1923, LogLevel.Information, "changed: {what}")]
+    public static partial void RouterChanged(ILogger logger, string what);
+
+    [LoggerMessage(1924, LogLevel.Information, "own route {prefix} {what}")]
+    public static partial void OwnRoute(ILogger logger, IpPrefix prefix, string what);
+
     [LoggerMessage(1921, LogLevel.Warning, "neighbour {name} shut down by the operator{message}")]
     private static partial void ShutDown(ILogger logger, string name, string message);
 

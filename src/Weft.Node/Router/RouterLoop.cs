@@ -221,5 +221,6 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
         Originated = _speaker.Originated,
         Refused = _speaker.Refused,
         Shutdown = _speaker.Shutdown,
+        ClusterId = _speaker.ClusterId,
     });
 }

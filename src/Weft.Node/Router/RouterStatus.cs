@@ -34,6 +34,9 @@ internal sealed record RouterStatus
 
     public long Refused { get; init; }
 
+    /// <summary>For route reflection; null while there is no speaker.</summary>
+    public string? ClusterId { get; init; }
+
     /// <summary>Neighbours an operator took down, with the message given.</summary>
     public ImmutableSortedDictionary<string, string> Shutdown { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 

@@ -29,6 +29,7 @@ internal sealed class SpeakerHost : IAsyncDisposable
     private CancellationTokenSource? _speakerStop;
     private Task _running = Task.CompletedTask;
     private FibSettings? _fibSettings;
+    private SpeakerOptions? _options;
     private bool _fibListens;
     private HostView? _seen;
     private long _startedAt;
@@ -52,6 +53,8 @@ internal sealed class SpeakerHost : IAsyncDisposable
     public int Originated => _originated.Count;
 
     public long Refused => _listener.Refused;
+
+    public string? ClusterId => _options?.ClusterId.ToString();
 
     /// <summary>Neighbours an operator took down, with the message given.</summary>
     public ImmutableSortedDictionary<string, string> Shutdown { get; private set; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
@@ -94,14 +97,28 @@ internal sealed class SpeakerHost : IAsyncDisposable
     {
         _settleTime = settleTime;
         _nextHops.ViaDefault = desired.Fib.ResolveViaDefault;
-        if (_speaker is null || _speaker.Options with { Restarting = false } != desired.Speaker)
+        if (_speaker is null || NeedsNewSpeaker(_speaker.Options, desired.Speaker))
         {
             await StartAsync(desired, stop);
         }
+        else if (_options!.MaximumPaths != desired.Speaker.MaximumPaths)
+        {
+            Log.RouterChanged(_logger, $"multipath {_options.MaximumPaths} -> {desired.Speaker.MaximumPaths}, every prefix is decided again");
+            await _speaker.SetMaximumPathsAsync(desired.Speaker.MaximumPaths, stop);
+        }
+
+        _options = desired.Speaker;
 
         await ConnectFibAsync(desired.Fib.InstallRoutes, stop);
         if (_fibSettings is null || !Same(_fibSettings, desired.Fib))
         {
+            bool waysChanged = _fibSettings is not null && _fibSettings.ResolveViaDefault != desired.Fib.ResolveViaDefault;
+            _seen = waysChanged ? null : _seen; // The RIB asks for every next hop again, below.
+            if (_fibSettings is not null)
+            {
+                Log.RouterChanged(_logger, FibDifference(_fibSettings, desired.Fib));
+            }
+
             _fibSettings = desired.Fib;
             await _fib.PostAsync(new FibMessage(FibEvent.Settings, desired.Fib), stop);
         }
@@ -235,6 +252,7 @@ internal sealed class SpeakerHost : IAsyncDisposable
         {
             await _speaker!.WithdrawAsync(prefix, stop);
             _originated.Remove(prefix);
+            Log.OwnRoute(_logger, prefix, "withdrawn");
         }
 
         foreach ((IpPrefix prefix, RouteAttributes attributes) in wanted)
@@ -243,6 +261,7 @@ internal sealed class SpeakerHost : IAsyncDisposable
             {
                 await _speaker!.OriginateAsync(prefix, attributes, stop);
                 _originated[prefix] = attributes;
+                Log.OwnRoute(_logger, prefix, old is null ? "announced" : "announced with other attributes");
             }
         }
     }
@@ -279,17 +298,33 @@ internal sealed class SpeakerHost : IAsyncDisposable
             PeerChange outcome = await _speaker!.UpdatePeerAsync(next, stop);
             if (outcome == PeerChange.Done && !Equals(next.TransportOptions, running.TransportOptions) && NeedsNewConnection(running, next))
             {
-                outcome = await _speaker.ResetPeerAsync(name, stop: stop);
+                await _speaker.ResetPeerAsync(name, stop: stop);
+                outcome = PeerChange.SessionReset;
             }
 
             _peers[name] = next;
-            Log.PeerChanged(_logger, name, outcome.ToString());
+            Log.PeerChanged(_logger, name, PeerDifference.Describe(running, next, outcome));
         }
     }
 
     /// <summary>A key or a TTL belongs to the connection; a description does not.</summary>
     private static bool NeedsNewConnection(PeerSettings a, PeerSettings b) =>
         PeerSocket.Options(a) with { Description = string.Empty } != PeerSocket.Options(b) with { Description = string.Empty };
+
+    /// <summary>Every OPEN names the AS and the router id: a change of these ends all sessions. The rest can be changed under them.</summary>
+    private static bool NeedsNewSpeaker(SpeakerOptions running, SpeakerOptions desired) =>
+        running with { Restarting = false, MaximumPaths = 0, RestartTime = default, ClusterId = default }
+        != desired with { Restarting = false, MaximumPaths = 0, RestartTime = default, ClusterId = default };
+
+    private static string FibDifference(FibSettings a, FibSettings b) => string.Join(", ", new[]
+    {
+        a.InstallRoutes == b.InstallRoutes ? "" : b.InstallRoutes ? "routes go into the kernel" : "routes are taken out of the kernel",
+        (a.MetricIPv4, a.MetricIPv6) == (b.MetricIPv4, b.MetricIPv6) ? "" : $"kernel metric {a.MetricIPv4} and {a.MetricIPv6} -> {b.MetricIPv4} and {b.MetricIPv6}",
+        a.Rules == b.Rules ? "" : "which pools the router programs",
+        a.ResolveViaDefault == b.ResolveViaDefault ? "" : $"next hops {(b.ResolveViaDefault ? "may" : "may not")} be reached by a default route",
+        a.Blackholes.SequenceEqual(b.Blackholes) ? "" : $"{b.Blackholes.Length} blackholes instead of {a.Blackholes.Length}",
+        a.HostRoutes.SequenceEqual(b.HostRoutes) ? "" : $"{b.HostRoutes.Count} host routes to neighbours instead of {a.HostRoutes.Count}",
+    }.Where(s => s.Length > 0));
 
     private static bool Same(FibSettings a, FibSettings b) =>
         a with { Blackholes = b.Blackholes, HostRoutes = b.HostRoutes } == b && a.Blackholes.SequenceEqual(b.Blackholes) && a.HostRoutes.SequenceEqual(b.HostRoutes);

@@ -13,7 +13,7 @@ internal static class SummaryAnswer
     {
         ["routerId"] = now.Speaker is null ? null : now.RouterId.ToString(),
         ["localAs"] = now.Speaker?.Options.LocalAs,
-        ["clusterId"] = now.Speaker?.Options.ClusterId.ToString(),
+        ["clusterId"] = now.ClusterId,
         ["waiting"] = now.Waiting.Length > 0 ? now.Waiting : null,
         ["startedAt"] = now.StartedAt.ToString("O"),
         ["listen"] = new JsonArray([.. now.Listen.Select(l => (JsonNode)l)]),
