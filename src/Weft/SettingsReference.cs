@@ -20,6 +20,11 @@ internal static class SettingsReference
                 text.Append("| `").Append(setting.Key).Append("` | ").Append(setting.Form.Replace("|", "\\|")).Append(" | ")
                     .Append(setting.Default.Length == 0 ? "-" : $"`{setting.Default}`").Append(" | ").Append(setting.Help.Replace("|", "\\|")).Append(" |\n");
             }
+
+            foreach (ISetting setting in section.Where(s => s.Notes.Length > 0))
+            {
+                text.Append('\n').Append(setting.Notes).Append('\n');
+            }
         }
 
         return text.ToString();

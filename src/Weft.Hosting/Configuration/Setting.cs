@@ -9,6 +9,7 @@ public interface ISetting
     /// <summary>Section of the INI file. "neighbor:*" stands for every section that begins with "neighbor:".</summary>
     string Section { get; }
 
+    /// <summary>"rule-*" stands for every key that begins with "rule-"; it is read with the whole key put in its place.</summary>
     string Key { get; }
 
     /// <summary>What the value looks like: "address", "1..65535", "yes | no".</summary>
@@ -18,6 +19,9 @@ public interface ISetting
     string Default { get; }
 
     string Help { get; }
+
+    /// <summary>Markdown for the reference page, below the table of the section: for values with a language of their own. Mostly empty.</summary>
+    string Notes => string.Empty;
 }
 
 /// <summary>Turns the text of a setting into a value; the reason says what was expected.</summary>
@@ -27,7 +31,10 @@ public delegate bool SettingParser<T>(string text, out T value, out string reaso
 /// A typed key: declare it once as a static field, read it with <see cref="SettingsReader.Get{T}"/>. Parsing is written per kind of value, so
 /// the trimmed executable needs no binder.
 /// </summary>
-public sealed record Setting<T>(string Section, string Key, string Form, string Default, string Help, SettingParser<T> Parse) : ISetting;
+public sealed record Setting<T>(string Section, string Key, string Form, string Default, string Help, SettingParser<T> Parse) : ISetting
+{
+    public string Notes { get; init; } = string.Empty;
+}
 
 /// <summary>Factories for the kinds of values that settings have.</summary>
 public static class Setting

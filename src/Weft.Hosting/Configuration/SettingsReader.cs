@@ -61,6 +61,16 @@ public sealed class SettingsReader
         return names;
     }
 
+    /// <summary>The keys that a setting with a key such as "rule-*" stands for, in ordinal order.</summary>
+    public IReadOnlyList<string> KeysOf(ISetting setting, string? instance = null)
+    {
+        string start = FullKey(setting, instance).TrimEnd('*');
+        int section = SectionOf(setting, instance).Length + 1;
+        List<string> keys = [.. _values.Keys.Where(k => k.StartsWith(start, StringComparison.OrdinalIgnoreCase)).Select(k => k[section..])];
+        keys.Sort(StringComparer.Ordinal);
+        return keys;
+    }
+
     /// <summary>True when the key is set anywhere (an empty value counts as set).</summary>
     public bool IsSet(ISetting setting, string? instance = null) => _values.ContainsKey(FullKey(setting, instance));
 
@@ -127,7 +137,7 @@ public sealed class SettingsReader
                 string? nearSection = Nearest(pattern, bySection.Keys);
                 _problems.Add($"{origin}: unknown section [{section}]{(nearSection is null ? string.Empty : $"; did you mean [{nearSection}]?")}");
             }
-            else if (!keys.Contains(key, StringComparer.OrdinalIgnoreCase))
+            else if (!keys.Exists(k => k.EndsWith('*') ? key.StartsWith(k[..^1], StringComparison.OrdinalIgnoreCase) : k.Equals(key, StringComparison.OrdinalIgnoreCase)))
             {
                 string? near = Nearest(key, keys);
                 _problems.Add($"{origin}: unknown key{(near is null ? string.Empty : $"; did you mean \"{near}\"?")}");

@@ -77,7 +77,7 @@ internal sealed record DesiredRouter
         List<string> problems = [.. cluster.Problems];
         foreach (NeighborSettings neighbor in settings.Neighbors)
         {
-            peers[neighbor.Name] = FromSettings(neighbor, localAs, pools, addresses);
+            peers[neighbor.Name] = FromSettings(neighbor, settings, localAs, pools, addresses);
             local.TryAdd(neighbor.Address, neighbor.Name);
         }
 
@@ -138,7 +138,7 @@ internal sealed record DesiredRouter
         Default = PolicyVerdict.Reject,
     };
 
-    private static PeerSettings FromSettings(NeighborSettings n, uint localAs, RoutePolicy pools, IHostAddresses addresses)
+    private static PeerSettings FromSettings(NeighborSettings n, RouterSettings settings, uint localAs, RoutePolicy pools, IHostAddresses addresses)
     {
         bool isInternal = n.RemoteAs == (n.LocalAs != 0 ? n.LocalAs : localAs);
         return new PeerSettings
@@ -162,8 +162,8 @@ internal sealed record DesiredRouter
             AllowedLocalAs = n.AllowedLocalAs,
             MaximumPrefixes = n.MaximumPrefixes,
             Enabled = n.Enabled,
-            Import = Policy(n.Import, pools),
-            Export = Policy(n.Export, pools),
+            Import = Policy(n.Import, settings, pools),
+            Export = Policy(n.Export, settings, pools),
             TransportOptions = new PeerTransportOptions
             {
                 Password = n.Password,
@@ -174,11 +174,14 @@ internal sealed record DesiredRouter
         };
     }
 
-    private static RoutePolicy? Policy(RouteFilterSetting filter, RoutePolicy pools) => filter.Kind switch
+    private static RoutePolicy? Policy(RouteFilterSetting filter, RouterSettings settings, RoutePolicy pools) => filter.Kind switch
     {
         RouteFilterKind.All => null,
         RouteFilterKind.None => RoutePolicy.RejectAll,
         RouteFilterKind.Pools => pools,
+
+        // A name without a section has been refused when the settings were read.
+        RouteFilterKind.Filter => settings.Filters.TryGetValue(filter.Filter, out FilterSettings? named) ? named.ToPolicy(pools) : RoutePolicy.RejectAll,
         _ => new RoutePolicy { Rules = [new PolicyRule { Name = "prefix list", Prefixes = filter.Prefixes, Verdict = PolicyVerdict.Accept }], Default = PolicyVerdict.Reject },
     };
 }

@@ -222,6 +222,8 @@ internal sealed record NeighborSettings
     /// <summary>What only shows when several keys are seen together.</summary>
     private static void Check(SettingsReader reader, NeighborSettings n, RouterSettings router)
     {
+        FilterSettings.Check(reader, ImportSetting, n.Name, n.Import, router.Filters);
+        FilterSettings.Check(reader, ExportSetting, n.Name, n.Export, router.Filters);
         if (n.Address.IsUnspecified || n.Address.IsMulticast)
         {
             reader.Report(AddressSetting, $"{n.Address} cannot be the address of a neighbour", n.Name);

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using Weft.Bgp.Policies;
 using Weft.Primitives.Net;
 
@@ -16,12 +15,15 @@ internal enum RouteFilterKind : byte
 
     /// <summary>Only the prefixes listed.</summary>
     Prefixes,
+
+    /// <summary>What a [filter:NAME] section says.</summary>
+    Filter,
 }
 
 /// <summary>
 /// The value of <c>import</c> and <c>export</c>:
 /// <code>
-///   all | none | pools | ITEM, ITEM ...
+///   all | none | pools | filter NAME | ITEM, ITEM ...
 ///   ITEM = 10.0.0.0/8          exactly this prefix
 ///          10.0.0.0/8+         this prefix and everything inside it
 ///          10.0.0.0/8{16,24}   everything inside it that is 16 to 24 bits long
@@ -30,7 +32,7 @@ internal enum RouteFilterKind : byte
 /// </summary>
 internal sealed class RouteFilterSetting
 {
-    public const string Form = "all | none | pools | PREFIX[+ or {LOW,HIGH}], ...";
+    public const string Form = "all | none | pools | filter NAME | PREFIX[+ or {LOW,HIGH}], ...";
 
     public static readonly RouteFilterSetting All = new(RouteFilterKind.All, []);
 
@@ -38,11 +40,14 @@ internal sealed class RouteFilterSetting
 
     public static readonly RouteFilterSetting Pools = new(RouteFilterKind.Pools, []);
 
-    private RouteFilterSetting(RouteFilterKind kind, ImmutableArray<PrefixMatch> prefixes) => (Kind, Prefixes) = (kind, prefixes);
+    private RouteFilterSetting(RouteFilterKind kind, ImmutableArray<PrefixMatch> prefixes, string filter = "") => (Kind, Prefixes, Filter) = (kind, prefixes, filter);
 
     public RouteFilterKind Kind { get; }
 
     public ImmutableArray<PrefixMatch> Prefixes { get; }
+
+    /// <summary>Name of the section; empty unless <see cref="RouteFilterKind.Filter"/>.</summary>
+    public string Filter { get; }
 
     public static bool TryParse(string text, out RouteFilterSetting value, out string reason)
     {
@@ -60,10 +65,17 @@ internal sealed class RouteFilterSetting
                 return true;
         }
 
+        if (text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is [var word, .. var names] && word.Equals("filter", StringComparison.OrdinalIgnoreCase))
+        {
+            value = new RouteFilterSetting(RouteFilterKind.Filter, [], names.Length == 1 ? names[0] : string.Empty);
+            reason = "expected \"filter NAME\", the name of one [filter:NAME] section";
+            return names.Length == 1;
+        }
+
         ImmutableArray<PrefixMatch>.Builder prefixes = ImmutableArray.CreateBuilder<PrefixMatch>();
         foreach (string item in Split(text))
         {
-            if (!TryParseItem(item, out PrefixMatch match, out string why))
+            if (!PrefixText.TryParse(item, out PrefixMatch match, out string why))
             {
                 reason = $"\"{item}\": {why}";
                 return false;
@@ -78,7 +90,7 @@ internal sealed class RouteFilterSetting
     }
 
     /// <summary>At commas and blanks outside of braces.</summary>
-    private static IEnumerable<string> Split(string text)
+    internal static IEnumerable<string> Split(string text)
     {
         int start = 0;
         bool inBraces = false;
@@ -96,39 +108,5 @@ internal sealed class RouteFilterSetting
                 start = i + 1;
             }
         }
-    }
-
-    private static bool TryParseItem(string item, out PrefixMatch match, out string reason)
-    {
-        match = default;
-        int suffix = item.AsSpan().IndexOfAny('+', '{');
-        ReadOnlySpan<char> net = suffix < 0 ? item : item.AsSpan(0, suffix);
-        if (!InterfaceAddress.TryParse(net, out InterfaceAddress parsed) || parsed.Prefix.Address != parsed.Address)
-        {
-            reason = net.Contains('/') ? "expected a prefix without host bits, such as 10.0.0.0/8" : $"neither a keyword nor a prefix; expected {Form}";
-            return false;
-        }
-
-        (IpPrefix prefix, int low, int high) = (parsed.Prefix, parsed.Length, parsed.Length);
-        reason = $"after the prefix: expected nothing, + or {{LOW,HIGH}} with {low} <= LOW <= HIGH <= {prefix.Address.BitLength}";
-        ReadOnlySpan<char> range = suffix < 0 ? [] : item.AsSpan(suffix);
-        if (range is "+")
-        {
-            high = prefix.Address.BitLength;
-        }
-        else if (range.Length > 0)
-        {
-            int comma = range.IndexOf(',');
-            if (range[^1] != '}' || comma < 0
-                || !int.TryParse(range[1..comma].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out low)
-                || !int.TryParse(range[(comma + 1)..^1].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out high)
-                || low < prefix.Length || high < low || high > prefix.Address.BitLength)
-            {
-                return false;
-            }
-        }
-
-        match = new PrefixMatch(prefix, low, high);
-        return true;
     }
 }

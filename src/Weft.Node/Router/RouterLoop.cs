@@ -48,6 +48,7 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
     private readonly ILogger _logger;
     private readonly Loop<RouterMessage> _loop;
     private readonly ClusterState _cluster = new();
+    private readonly RpkiFile _rpki;
     private readonly List<OperatorRequest> _asked = [];
     private RouterSettings _settings;
     private SecretStore _secrets;
@@ -64,6 +65,7 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
         (_settings, _speaker, _host, _systemd, _time, _logger) = (settings, speaker, host, systemd, time, logger);
         _secrets = new SecretStore(settings.SecretsDirectory);
         _secretsChecked = time.GetTimestamp();
+        _rpki = new RpkiFile(time, logger);
         _status = RouterStatus.Starting with { UsesDatastore = settings.UsesDatastore, StartedAt = time.GetUtcNow() };
         _loop = new Loop<RouterMessage>(this, capacity: 1024, batch: 256);
     }
@@ -125,6 +127,7 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
             _isDirty |= _derived is { Secrets.Count: > 0 } && _secrets.HasChanged(_derived.Secrets);
         }
 
+        _isDirty |= await _rpki.CheckAsync(_settings.RpkiFile);
         if (_isDirty || (_tick && _speaker.NeedsRetry))
         {
             _isDirty = false;
@@ -167,10 +170,10 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
         _waiting = waiting;
         if (desired is not null)
         {
-            await _speaker.UseAsync(desired, _settings.SettleTime, WorkloadRoutes(desired.Workloads, host), stop);
+            await _speaker.UseAsync(desired, _rpki.Table, _settings.SettleTime, WorkloadRoutes(desired.Workloads, host), stop);
         }
 
-        ImmutableArray<string> problems = [.. (desired?.Problems ?? _derived?.Problems ?? []).Concat(_cluster.Problems.Select(p => $"{p.Key}: {p.Value}")).Distinct()];
+        ImmutableArray<string> problems = [.. (desired?.Problems ?? _derived?.Problems ?? []).Concat(_rpki.Problem is { } rpki ? [rpki] : []).Concat(_cluster.Problems.Select(p => $"{p.Key}: {p.Value}")).Distinct()];
         foreach (string problem in problems.Except(_problems))
         {
             Log.Problem(_logger, problem);
@@ -220,6 +223,7 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
         IsSettled = _speaker.IsSettled,
         Originated = _speaker.Originated,
         Refused = _speaker.Refused,
+        Authorizations = _rpki.Table?.Count,
         Shutdown = _speaker.Shutdown,
         ClusterId = _speaker.ClusterId,
     });

@@ -68,12 +68,16 @@ internal sealed record RouterSettings
     public static readonly Setting<bool> ResolveViaDefaultSetting = Setting.Switch("router", "resolve-via-default", false,
         "A next hop may be reached by a default route. Without this key: yes with a datastore (nodes of one cluster in different subnets), no without.");
 
+    public static readonly Setting<string> RpkiFileSetting = Setting.Text("router", "rpki-file", "",
+        "Route origin authorizations as validators print them: {\"roas\":[{\"asn\":\"AS65001\",\"prefix\":\"10.0.0.0/8\",\"maxLength\":24}]}. Read again when it changes; filters ask by \"rpki\".",
+        "path");
+
     /// <summary>Every key of the role, for the reference page.</summary>
     public static readonly IReadOnlyList<ISetting> All =
     [
         RouterIdSetting, LocalAsSetting, ListenSetting, InstallRoutesSetting, NetworksSetting, RunDirectorySetting, HoldTimeSetting, KeepaliveSetting,
         ConnectRetrySetting, RouteProtocolSetting, RouteMetricSetting, MultipathSetting, RestartTimeSetting, SettleTimeSetting, ClusterIdSetting,
-        SecretsDirectorySetting, ResolveViaDefaultSetting, NodeSettings.NameSetting, .. NeighborSettings.All,
+        SecretsDirectorySetting, ResolveViaDefaultSetting, RpkiFileSetting, NodeSettings.NameSetting, .. NeighborSettings.All, .. FilterSettings.All,
     ];
 
     /// <summary>Null: taken from the datastore, or made from <see cref="NodeName"/> when <see cref="RouterIdFromName"/>.</summary>
@@ -121,6 +125,12 @@ internal sealed record RouterSettings
     /// <summary>True when [datastore] endpoints is set: peers come from resources too.</summary>
     public bool UsesDatastore { get; init; }
 
+    /// <summary>Null: none.</summary>
+    public string? RpkiFile { get; init; }
+
+    /// <summary>The [filter:NAME] sections.</summary>
+    public ImmutableSortedDictionary<string, FilterSettings> Filters { get; init; } = ImmutableSortedDictionary<string, FilterSettings>.Empty;
+
     public ImmutableArray<NeighborSettings> Neighbors { get; init; } = [];
 
     /// <summary>Reads everything once; every problem lands in <see cref="SettingsReader.Problems"/>.</summary>
@@ -159,6 +169,8 @@ internal sealed record RouterSettings
             SecretsDirectory = reader.Get(SecretsDirectorySetting),
             NodeName = NodeSettings.NodeName(reader.Get(NodeSettings.NameSetting)),
             ResolveViaDefault = reader.IsSet(ResolveViaDefaultSetting) ? reader.Get(ResolveViaDefaultSetting) : usesDatastore,
+            RpkiFile = reader.Get(RpkiFileSetting) is { Length: > 0 } file ? file : null,
+            Filters = FilterSettings.ReadAll(reader),
             UsesDatastore = usesDatastore,
         };
         return settings with { Neighbors = NeighborSettings.ReadAll(reader, settings) };

@@ -37,6 +37,9 @@ internal sealed record RouterStatus
     /// <summary>For route reflection; null while there is no speaker.</summary>
     public string? ClusterId { get; init; }
 
+    /// <summary>Route origin authorizations in force; null: no file is named.</summary>
+    public int? Authorizations { get; init; }
+
     /// <summary>Neighbours an operator took down, with the message given.</summary>
     public ImmutableSortedDictionary<string, string> Shutdown { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using Weft.Bgp;
+using Weft.Bgp.Policies;
 using Weft.Bgp.Session;
 using Weft.Primitives.Net;
 
@@ -31,6 +32,7 @@ internal sealed class SpeakerHost : IAsyncDisposable
     private FibSettings? _fibSettings;
     private SpeakerOptions? _options;
     private bool _fibListens;
+    private RoaTable? _roas;
     private HostView? _seen;
     private long _startedAt;
     private long _triedAt;
@@ -93,7 +95,7 @@ internal sealed class SpeakerHost : IAsyncDisposable
     /// <summary>Ends, failed, when a speaker does.</summary>
     public Task Failure => _failure.Task;
 
-    public async Task UseAsync(DesiredRouter desired, TimeSpan settleTime, ImmutableArray<IpPrefix> workloads, CancellationToken stop)
+    public async Task UseAsync(DesiredRouter desired, RoaTable? roas, TimeSpan settleTime, ImmutableArray<IpPrefix> workloads, CancellationToken stop)
     {
         _settleTime = settleTime;
         _nextHops.ViaDefault = desired.Fib.ResolveViaDefault;
@@ -108,6 +110,13 @@ internal sealed class SpeakerHost : IAsyncDisposable
         }
 
         _options = desired.Speaker;
+
+        // Before neighbours: the first table they send is judged as the later ones are.
+        if (roas is not null && !ReferenceEquals(roas, _roas))
+        {
+            _roas = roas;
+            await _speaker!.UseRoasAsync(roas, stop);
+        }
 
         await ConnectFibAsync(desired.Fib.InstallRoutes, stop);
         if (_fibSettings is null || !Same(_fibSettings, desired.Fib))
@@ -184,6 +193,7 @@ internal sealed class SpeakerHost : IAsyncDisposable
         _ = WatchAsync(_running);
         _fib.IsFrozen = false;
         _fibListens = false;
+        _roas = null;
         _peers.Clear();
         _originated.Clear();
         _speaker = speaker;

@@ -26,6 +26,7 @@ internal static class SummaryAnswer
         ["stale"] = kernel.Stale,
         ["settled"] = now.IsSettled,
         ["refusedConnections"] = now.Refused,
+        ["routeOriginAuthorizations"] = now.Authorizations,
         ["datastore"] = now.UsesDatastore
             ? new JsonObject { ["status"] = now.DatastoreStatus, ["detail"] = now.DatastoreDetail, ["since"] = now.DatastoreSince.ToString("O") }
             : null,
