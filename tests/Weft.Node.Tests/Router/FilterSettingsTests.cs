@@ -161,7 +161,7 @@ public sealed class FilterSettingsTests : IDisposable
             rule-10 = next-hop self, accept
             rule-20 = match prefix @none then accept
             rule-x = accept
-            rule-010 = accept
+            rule-020 = accept
             rule-30 = match then accept
             [filter:empty]
             [filter:odd]
@@ -174,8 +174,8 @@ public sealed class FilterSettingsTests : IDisposable
         Assert.Equal(
             new[]
             {
-                $"{path}: [filter:out] rule-10: filter out rule-010 has the same number",
                 $"{path}: [filter:out] rule-20: @none: no section [prefix-list:none]",
+                $"{path}: [filter:out] rule-20: filter out rule-020 has the same number",
                 $"{path}: [filter:out] rule-30: \"match then accept\": at character 7: expected a condition",
                 $"{path}: [filter:out] rule-x: expected a number behind \"rule-\": it gives the rule its place",
                 $"{path}: [neighbor:a] export: filter absent: no section [filter:absent]; there are odd, out",
