@@ -98,14 +98,12 @@ internal sealed record FilterSettings(string Name, ImmutableArray<PolicyRule> Ru
         return reader.Instances("filter").ToImmutableSortedDictionary(name => name, name => Read(reader, name, lists), StringComparer.OrdinalIgnoreCase);
     }
 
+    // One object for all neighbours and for as long as the settings stay: comparing it with itself is free, however long its prefix lists are.
+    private readonly RoutePolicy _alone = new() { Rules = Rules, Default = Default == FilterDefault.Accept ? PolicyVerdict.Accept : PolicyVerdict.Reject };
+
     /// <summary>The policy as a neighbour runs it.</summary>
     /// <param name="pools">What a node of the cluster announces.</param>
-    public RoutePolicy ToPolicy(RoutePolicy pools) => Default switch
-    {
-        FilterDefault.Accept => new RoutePolicy { Rules = Rules, Default = PolicyVerdict.Accept },
-        FilterDefault.Pools => new RoutePolicy { Rules = [.. Rules, .. pools.Rules], Default = pools.Default },
-        _ => new RoutePolicy { Rules = Rules, Default = PolicyVerdict.Reject },
-    };
+    public RoutePolicy ToPolicy(RoutePolicy pools) => Default == FilterDefault.Pools ? new RoutePolicy { Rules = [.. Rules, .. pools.Rules], Default = pools.Default } : _alone;
 
     /// <summary>Reports what the filter cannot do in a direction.</summary>
     public static void Check(SettingsReader reader, Setting<RouteFilterSetting> setting, string neighbor, RouteFilterSetting value, IReadOnlyDictionary<string, FilterSettings> filters)

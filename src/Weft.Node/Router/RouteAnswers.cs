@@ -25,6 +25,11 @@ internal sealed class RouteAnswers(FibFeeder fib)
             return;
         }
 
+        // Asked why a neighbour is told: also what it is not told has a reason.
+        bool why = RouterControl.Flag(request, "why");
+        string? exportTo = why ? query.AdvertisedTo : null;
+        query = exportTo is null ? query : query with { AdvertisedTo = null, BestOnly = true };
+
         // One more than asked for tells whether the limit cut anything off.
         RouteQuery open = query with { Limit = query.Limit == int.MaxValue ? query.Limit : query.Limit + 1 };
         bool stream = RouterControl.Flag(request, "stream");
@@ -33,7 +38,7 @@ internal sealed class RouteAnswers(FibFeeder fib)
             int written = 0;
             await foreach (ImmutableArray<RouteSnapshot> page in speaker.StreamRoutes(open, stop) ?? throw new InvalidOperationException("a neighbour has just gone"))
             {
-                foreach (JsonObject route in await DescribeAsync([.. page.Take(query.Limit - written)], stop))
+                foreach (JsonObject route in await DescribeAsync(speaker, [.. page.Take(query.Limit - written)], why, exportTo, stop))
                 {
                     await answer(route);
                     written++;
@@ -54,7 +59,7 @@ internal sealed class RouteAnswers(FibFeeder fib)
         }
 
         bool cut = all.Length > query.Limit;
-        List<JsonObject> routes = await DescribeAsync(cut ? all[..query.Limit] : all, stop);
+        List<JsonObject> routes = await DescribeAsync(speaker, cut ? all[..query.Limit] : all, why, exportTo, stop);
         if (!stream)
         {
             await answer(new JsonObject { ["routes"] = new JsonArray([.. routes]), ["truncated"] = cut, ["limit"] = query.Limit });
@@ -139,7 +144,7 @@ internal sealed class RouteAnswers(FibFeeder fib)
         return all;
     }
 
-    private async Task<List<JsonObject>> DescribeAsync(ImmutableArray<RouteSnapshot> routes, CancellationToken stop)
+    private async Task<List<JsonObject>> DescribeAsync(BgpSpeaker speaker, ImmutableArray<RouteSnapshot> routes, bool why, string? exportTo, CancellationToken stop)
     {
         FibAnswer kernel = await fib.AskAsync([.. routes.Select(r => r.Prefix).Distinct()], stop);
         List<JsonObject> described = new(routes.Length);
@@ -148,6 +153,11 @@ internal sealed class RouteAnswers(FibFeeder fib)
         {
             best = route.IsBest ? route : best?.Prefix == route.Prefix ? best : null;
             described.Add(Describe(route, best, kernel.Installed.Contains(route.Prefix)));
+        }
+
+        foreach (IGrouping<IpPrefix, (RouteSnapshot Route, JsonObject Answer)> paths in why ? routes.Zip(described).GroupBy(p => p.First.Prefix) : [])
+        {
+            await PolicyAnswers.ExplainAsync(speaker, paths.Key, [.. paths], exportTo, stop);
         }
 
         return described;
@@ -165,10 +175,12 @@ internal sealed class RouteAnswers(FibFeeder fib)
         ["asPath"] = route.AsPath,
         ["source"] = route.PeerName ?? "local",
         ["origin"] = Origin(route.Origin),
+        ["weight"] = route.Weight == 0 ? null : route.Weight,
+        ["rpki"] = route.Rpki is { } rpki ? Weft.Bgp.Policies.PolicyCondition.NameOf(rpki) : null,
         ["localPref"] = route.LocalPreference,
         ["med"] = route.Med,
         ["communities"] = new JsonArray([.. route.Communities.Select(c => (JsonNode)WellKnownCommunities.ToText(c)), .. route.LargeCommunities.Select(c => (JsonNode)c.ToString())]),
-        ["extendedCommunities"] = new JsonArray([.. route.ExtendedCommunities.Select(c => (JsonNode)$"0x{c:x16}")]),
+        ["extendedCommunities"] = new JsonArray([.. route.ExtendedCommunities.Select(c => (JsonNode)Weft.Bgp.Policies.CommunityPattern.ExtendedText(c))]),
         ["atomicAggregate"] = route.AtomicAggregate,
         ["aggregator"] = route.Aggregator,
         ["originatorId"] = route.OriginatorId.Family == IpFamily.None ? null : route.OriginatorId.ToString(),

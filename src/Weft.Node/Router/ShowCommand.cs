@@ -21,7 +21,8 @@ internal sealed class ShowCommand : ICommand
                  --received X      what neighbour X sent, before import policy
                  --advertised X    what neighbour X was told, after export policy
                  --rejected        what import policy refused, and loops
-                 --why             everything about each path, and why it lost
+                 --why             everything about each path: why it lost, and what each rule of import policy did to it;
+                                   with --advertised X also each rule of the policy towards X, and why X is not told
                  --family ipv4|ipv6
                  --limit N         at most N paths (default 1000; 0: all)
         options: --run-dir DIR     where the router runs (default: [router] run-dir of the settings)

@@ -113,6 +113,8 @@ internal static class ShowTables
         Line(text, "  AS path", Text(route["asPath"]) is { Length: > 0 } path ? path : "(empty)");
         Line(text, "  origin", Text(route["origin"]));
         Line(text, "  preference", $"{Text(route["localPref"])}{(route["med"] is null ? "" : $", MED {Text(route["med"])}")}");
+        Line(text, "  weight", Text(route["weight"]));
+        Line(text, "  RPKI", Text(route["rpki"]));
         Line(text, "  communities", string.Join(' ', new[] { List(route["communities"]), List(route["extendedCommunities"]) }.Where(s => s.Length > 0)));
         Line(text, "  aggregator", $"{Text(route["aggregator"])}{(Flag(route["atomicAggregate"]) ? " atomic" : "")}");
         Line(text, "  reflected", Text(route["originatorId"]) is { Length: > 0 } originator ? $"originator {originator}, clusters {List(route["clusterList"])}" : "");

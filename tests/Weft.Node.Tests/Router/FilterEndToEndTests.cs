@@ -96,6 +96,15 @@ public sealed class FilterEndToEndTests : IAsyncDisposable
         Assert.Equal((200u, 7u), ((uint)route["localPref"]!, (uint)route["med"]!));
         Assert.Equal("65001:1,65002:2,65001:1:1", string.Join(',', route["communities"]!.AsArray().Select(c => (string?)c)));
 
+        string why = right.Show("route", "10.1.0.0/16", "--why");
+        Assert.Contains("filter in rule-10: no: rpki invalid", why);
+        Assert.Contains("filter in rule-20: matches: local-pref 200, weight 5, community delete rt:65001:*; continue", why);
+        Assert.Contains("import: accepted by filter in rule-30", why);
+        string export = _processes[0].Show("route", "192.168.0.0/24", "--advertised", "right", "--why");
+        Assert.Contains("export to right: rejected because no rule decided", export);
+        Assert.Contains("export to right: not told", export);
+        Assert.Contains("export to right: told", _processes[0].Show("route", "10.1.0.0/16", "--advertised", "right", "--why"));
+
         // Another origin is authorized now: the route goes; a broken file changes nothing and is named; the next good one brings it back.
         Roas(("10.3.0.0/16", 65077));
         await UntilRoutes("10.1.0.0/16\n10.2.0.0/24");
