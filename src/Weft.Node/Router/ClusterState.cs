@@ -12,7 +12,7 @@ namespace Weft.Node.Router;
 /// What the datastore says that concerns routing, as last heard. Owned by the router's loop; <see cref="PeerDerivation"/> only reads it. A value that exists
 /// but cannot be used counts as absent and is named in <see cref="Problems"/>.
 /// </summary>
-internal sealed class ClusterState
+internal sealed class ClusterState(string nodeName)
 {
     /// <summary>What the router asks the syncer for.</summary>
     /// <param name="nodeName">Only this node's block affinities matter.</param>
@@ -39,6 +39,9 @@ internal sealed class ClusterState
 
     /// <summary>Blocks of this node and their state, as stored.</summary>
     public SortedDictionary<IpPrefix, BlockAffinityValue> Affinities { get; } = [];
+
+    /// <summary>Workloads of this node, by the path of their key; only filled when a BGPPeer asks for them.</summary>
+    public SortedDictionary<string, WorkloadEndpoint> Workloads { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Why a value under a key is not used.</summary>
     public SortedDictionary<string, string> Problems { get; } = new(StringComparer.Ordinal);
@@ -69,12 +72,19 @@ internal sealed class ClusterState
                 return Put(Filters, key.Name, update.Value);
             case ResourceKey key when key.Kind == ResourceKind.IPPool:
                 return Put(Pools, key.Name, update.Value);
+            case ResourceKey key when key.Kind == ResourceKind.WorkloadEndpoint:
+                return PutWorkload(key, update.Value as WorkloadEndpoint);
             case BlockAffinityKey { Type: AffinityType.Host } key:
                 return Put(Affinities, key.Cidr, update.Value);
             default:
                 return false;
         }
     }
+
+    /// <summary>Those of other nodes are not kept; false when nothing of ours changed.</summary>
+    private bool PutWorkload(ResourceKey key, WorkloadEndpoint? endpoint) => endpoint?.Spec.Node == nodeName
+        ? Put(Workloads, key.Path, endpoint)
+        : Workloads.Remove(key.Path);
 
     private static bool Put<TKey, TValue>(SortedDictionary<TKey, TValue> table, TKey key, object? value)
         where TKey : notnull

@@ -34,6 +34,9 @@ internal sealed record DerivedRouting
     /// <summary>Which host routes of local workloads are announced by themselves: addresses borrowed from blocks of other nodes.</summary>
     public WorkloadRoutes Workloads { get; init; } = WorkloadRoutes.None;
 
+    /// <summary>Some BGPPeer has local workloads for peers: the router needs to know them.</summary>
+    public bool NeedsWorkloads { get; init; }
+
     /// <summary>Export policy of a node of the cluster, before any BGPFilter.</summary>
     public RoutePolicy Export { get; init; } = RoutePolicy.RejectAll;
 
@@ -52,17 +55,21 @@ internal sealed record DerivedRouting
 }
 
 /// <summary>Decides which kernel routes of local workloads are announced by themselves; those inside own blocks are covered by the block.</summary>
-internal sealed record WorkloadRoutes(ImmutableArray<IpPrefix> Pools, ImmutableArray<IpPrefix> OwnBlocks)
+internal sealed record WorkloadRoutes(ImmutableArray<IpPrefix> Pools, ImmutableArray<IpPrefix> OwnBlocks, uint MetricIPv4, uint MetricIPv6)
 {
-    public static readonly WorkloadRoutes None = new([], []);
+    public static readonly WorkloadRoutes None = new([], [], PeerDerivation.NormalPriority, PeerDerivation.NormalPriority);
 
-    public bool Announces(IpPrefix route)
+    /// <summary>A better metric than the normal one says that a workload is moving here, and is told besides its block.</summary>
+    public bool IsElevated(IpPrefix route, uint metric) => metric > 0 && metric < (route.IsIPv6 ? MetricIPv6 : MetricIPv4);
+
+    /// <param name="metric">In the kernel; 0: none.</param>
+    public bool Announces(IpPrefix route, uint metric)
     {
         foreach (IpPrefix block in OwnBlocks)
         {
             if (block.Contains(route))
             {
-                return false;
+                return IsElevated(route, metric);
             }
         }
 
@@ -77,7 +84,7 @@ internal sealed record WorkloadRoutes(ImmutableArray<IpPrefix> Pools, ImmutableA
         return false;
     }
 
-    public bool Equals(WorkloadRoutes? other) => other is not null && Pools.SequenceEqual(other.Pools) && OwnBlocks.SequenceEqual(other.OwnBlocks);
+    public bool Equals(WorkloadRoutes? other) => other is not null && (MetricIPv4, MetricIPv6) == (other.MetricIPv4, other.MetricIPv6) && Pools.SequenceEqual(other.Pools) && OwnBlocks.SequenceEqual(other.OwnBlocks);
 
     public override int GetHashCode() => HashCode.Combine(Pools.Length, OwnBlocks.Length);
 }

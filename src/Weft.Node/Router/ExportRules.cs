@@ -10,12 +10,16 @@ internal static class ExportRules
 {
     /// <param name="pools">Pools with a valid CIDR.</param>
     /// <param name="ownBlocks">Confirmed blocks of this node.</param>
+    /// <param name="metricIPv4">Normal priority: a longer prefix of an own block leaves only with a better one (a workload that moves).</param>
+    /// <param name="metricIPv6">The same for IPv6.</param>
     /// <param name="serviceRoutes">Static service routes.</param>
     /// <param name="reflectedRanges">Service ranges that a route reflector passes on.</param>
     /// <param name="advertisements">Communities by prefix.</param>
     public static RoutePolicy Build(
         IReadOnlyList<(IpPrefix Cidr, IPPoolSpec Spec)> pools,
         IReadOnlyList<IpPrefix> ownBlocks,
+        uint metricIPv4,
+        uint metricIPv6,
         IReadOnlyList<IpPrefix> serviceRoutes,
         IReadOnlyList<IpPrefix> reflectedRanges,
         IReadOnlyList<(IpPrefix Cidr, ImmutableArray<RouteEdit> Edits)> advertisements)
@@ -26,6 +30,8 @@ internal static class ExportRules
         foreach (IpPrefix block in ownBlocks)
         {
             rules.Add(new PolicyRule { Name = $"own block {block}", Prefixes = [PrefixMatch.Exactly(block)], Verdict = PolicyVerdict.Accept });
+            uint normal = FilterCompiler.PriorityBase - (block.IsIPv6 ? metricIPv6 : metricIPv4);
+            rules.Add(Inside("moving workload of own block", block, PolicyVerdict.Accept) with { Conditions = [new PolicyCondition.Number(RouteNumber.LocalPreference, [new NumberRange(normal + 1, FilterCompiler.PriorityBase)])] });
             rules.Add(Inside("inside own block", block, PolicyVerdict.Reject));
         }
 

@@ -312,7 +312,7 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
             return null;
         }
 
-        KernelAction action = settings.Rules.Rules.IsEmpty ? KernelAction.Install : settings.Rules.Decide(prefix, _sets[set].Hops[0].Address);
+        KernelAction action = settings.Rules.InstallsAll ? KernelAction.Install : settings.Rules.Decide(prefix, _sets[set].Hops[0].Address);
         (int, KernelAction, IpFamily) key = (set, action, prefix.Family);
         if (_lastTarget.Key == key)
         {

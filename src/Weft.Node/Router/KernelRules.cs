@@ -37,6 +37,12 @@ internal sealed record KernelRules(ImmutableArray<KernelRule> Rules, IpPrefix Ow
 {
     public static readonly KernelRules InstallEverything = new([], default);
 
+    /// <summary>Nodes that this one speaks to encrypted (WireGuard): the agent routes to them, so routes through them are not written.</summary>
+    public ImmutableArray<IpAddress> Encrypted { get; init; } = [];
+
+    /// <summary>No rule can do anything but install.</summary>
+    public bool InstallsAll => Rules.IsEmpty && Encrypted.IsEmpty;
+
     /// <param name="configuration">The cluster's BGPConfiguration, or null.</param>
     /// <param name="pools">Pools with a valid CIDR.</param>
     /// <param name="serviceRanges">Never installed: kube-proxy owns them.</param>
@@ -63,20 +69,22 @@ internal sealed record KernelRules(ImmutableArray<KernelRule> Rules, IpPrefix Ow
 
     public KernelAction Decide(IpPrefix route, IpAddress nextHop)
     {
+        bool encrypted = Encrypted.Contains(nextHop);
         foreach (KernelRule rule in Rules)
         {
             if (rule.Prefix.Contains(route))
             {
-                return rule.Action != KernelAction.TunnelAcrossSubnets ? rule.Action
+                return encrypted ? KernelAction.Skip
+                    : rule.Action != KernelAction.TunnelAcrossSubnets ? rule.Action
                     : OwnSubnet.Contains(nextHop) ? KernelAction.Install
                     : KernelAction.Tunnel;
             }
         }
 
-        return KernelAction.Install;
+        return encrypted ? KernelAction.Skip : KernelAction.Install;
     }
 
-    public bool Equals(KernelRules? other) => other is not null && OwnSubnet == other.OwnSubnet && Rules.SequenceEqual(other.Rules);
+    public bool Equals(KernelRules? other) => other is not null && OwnSubnet == other.OwnSubnet && Rules.SequenceEqual(other.Rules) && Encrypted.SequenceEqual(other.Encrypted);
 
     public override int GetHashCode() => HashCode.Combine(OwnSubnet, Rules.Length);
 

@@ -12,6 +12,13 @@ internal sealed record NodeIdentity(
 {
     private static readonly Dictionary<string, string> s_noLabels = [];
 
+    /// <summary>The node has a WireGuard address of the family.</summary>
+    public bool Encrypts(IpFamily family) => family == IpFamily.IPv6 ? EncryptsIPv6 : EncryptsIPv4;
+
+    private bool EncryptsIPv4 { get; init; }
+
+    private bool EncryptsIPv6 { get; init; }
+
     public static NodeIdentity From(string name, NodeResource node, ICollection<string> problems)
     {
         NodeBgpSpec? bgp = node.Spec.Bgp;
@@ -34,7 +41,11 @@ internal sealed record NodeIdentity(
             Address(name, "ipv6Address", bgp?.Ipv6Address, IpFamily.IPv6, problems),
             bgp?.AsNumber?.Value,
             clusterId,
-            node.Metadata.Labels ?? s_noLabels);
+            node.Metadata.Labels ?? s_noLabels)
+        {
+            EncryptsIPv4 = !string.IsNullOrEmpty(node.Spec.Wireguard?.InterfaceIPv4Address),
+            EncryptsIPv6 = !string.IsNullOrEmpty(node.Spec.Wireguard?.InterfaceIPv6Address),
+        };
     }
 
     /// <summary>The address of a family; of family None when the node has none.</summary>

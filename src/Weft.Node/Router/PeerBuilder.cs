@@ -23,6 +23,7 @@ internal sealed class PeerBuilder(
     Func<string, Secret?> secrets,
     ICollection<string> problems)
 {
+    private static readonly Dictionary<string, string> s_noLabels = [];
     private static readonly IpFamily[] s_families = [IpFamily.IPv4, IpFamily.IPv6];
 
     private readonly Dictionary<(IpAddress Address, int Port), PeerSettings> _global = [];
@@ -72,7 +73,9 @@ internal sealed class PeerBuilder(
         !string.IsNullOrEmpty(spec.NodeSelector) ? Matches(spec.NodeSelector, node, name, "nodeSelector")
         : string.IsNullOrEmpty(spec.Node) || spec.Node == node.Name;
 
-    private bool Matches(string text, NodeIdentity node, string peer, string member)
+    private bool Matches(string text, NodeIdentity node, string peer, string member) => Matches(text, node.Labels, peer, member);
+
+    private bool Matches(string text, IReadOnlyDictionary<string, string> labels, string peer, string member)
     {
         if (!_selectors.TryGetValue(text, out Selector? selector))
         {
@@ -84,14 +87,14 @@ internal sealed class PeerBuilder(
             _selectors[text] = selector;
         }
 
-        return selector is not null && selector.Matches(node.Labels);
+        return selector is not null && selector.Matches(labels);
     }
 
     private void Forward(string name, BGPPeerSpec spec, bool global)
     {
         if (!string.IsNullOrEmpty(spec.LocalWorkloadSelector))
         {
-            problems.Add($"BGPPeer {name}: localWorkloadSelector is not supported; the peer is left out");
+            Workloads(name, spec, global);
             return;
         }
 
@@ -101,6 +104,38 @@ internal sealed class PeerBuilder(
             if (target.Address != self.Address(target.Address.Family))
             {
                 Emit(global ? _global : _specific, name, spec, target, global);
+            }
+        }
+    }
+
+    /// <summary>
+    /// One passive peer for each local workload that the selector names, by the first address it has of each family. Upstream's rule: AS numbers and filters are
+    /// applied, and nothing else.
+    /// </summary>
+    private void Workloads(string name, BGPPeerSpec spec, bool global)
+    {
+        if (spec.AsNumber is not { Value: > 0 } remoteAs)
+        {
+            problems.Add($"BGPPeer {name}: localWorkloadSelector needs asNumber; the peer is left out");
+            return;
+        }
+
+        foreach (WorkloadEndpoint endpoint in state.Workloads.Values.Where(w => Matches(spec.LocalWorkloadSelector!, w.Metadata.Labels ?? s_noLabels, name, "localWorkloadSelector")))
+        {
+            IpPrefix[] networks = [.. (endpoint.Spec.IpNetworks ?? []).Select(n => IpPrefix.TryParseNet(n, out IpPrefix parsed) ? parsed : default).Where(n => n.Family != IpFamily.None)];
+            foreach (IpAddress address in s_families.Select(f => networks.FirstOrDefault(n => n.Family == f).Address).Where(a => a.Family != IpFamily.None))
+            {
+                Target target = new(address, 0, remoteAs.Value, null, IsNode: false, IsDirect: true);
+                (global ? _global : _specific).TryAdd((address, 0), Template(target, $"Local_Workload_{Escape(address)}") with
+                {
+                    LocalAs = spec.LocalASNumber?.Value ?? 0,
+                    Connect = ConnectMode.Passive,
+                    KeepaliveTime = settings.KeepaliveTime,
+                    NextHop = NextHop(spec, remoteAs.Value == (spec.LocalASNumber?.Value ?? localAs)),
+                    Import = Policy(spec.Filters ?? [], FilterDirection.Import),
+                    Export = Policy(spec.Filters ?? [], FilterDirection.Export),
+                    TransportOptions = new PeerTransportOptions { Description = $"BGPPeer {name}, workload {endpoint.Metadata.Namespace}/{endpoint.Spec.Pod ?? endpoint.Spec.Workload ?? endpoint.Metadata.Name}" },
+                });
             }
         }
     }

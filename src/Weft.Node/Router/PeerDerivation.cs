@@ -51,13 +51,14 @@ internal sealed class PeerDerivation
         BGPConfigurationSpec own = _state.Configurations.TryGetValue($"node.{self.Name}", out BGPConfiguration? single) ? single.Spec : new BGPConfigurationSpec();
         uint localAs = _settings.LocalAs ?? self.AsNumber ?? cluster.AsNumber?.Value ?? DefaultAs;
         uint metricIPv4 = (uint?)cluster.Ipv4NormalRoutePriority ?? NormalPriority;
+        uint metricIPv6 = (uint?)cluster.Ipv6NormalRoutePriority ?? NormalPriority;
         List<(IpPrefix Cidr, IPPoolSpec Spec)> pools = Pools();
         List<IpPrefix> services = ServiceRanges(cluster, out List<IpPrefix> reflected);
         bool excluded = self.Labels.TryGetValue(ExcludeLabel, out string? label) && label == "true";
-        List<IpPrefix> serviceRoutes = excluded ? [] : [.. services.Where(IsRange)];
+        List<IpPrefix> serviceRoutes = excluded ? [] : ServiceRoutes(cluster);
         List<IpPrefix> announcedBlocks = [.. _state.Affinities.Where(a => a.Value.State is null or "" or "confirmed" && !a.Value.Deleted).Select(a => a.Key)];
         RoutePolicy export = ExportRules.Build(
-            pools, announcedBlocks, serviceRoutes, self.ClusterId is null ? [] : reflected, Advertisements(own.PrefixAdvertisements ?? cluster.PrefixAdvertisements, cluster));
+            pools, announcedBlocks, metricIPv4, metricIPv6, serviceRoutes, self.ClusterId is null ? [] : reflected, Advertisements(own.PrefixAdvertisements ?? cluster.PrefixAdvertisements, cluster));
         PeerBuilder peers = new(_state, _settings, self, nodes, cluster, localAs, export, secrets, _problems);
         ImmutableArray<PeerSettings> peerSettings = peers.Build();
         IpAddress? routerId = _settings.RouterId
@@ -69,19 +70,31 @@ internal sealed class PeerDerivation
             ClusterId = _settings.ClusterId ?? self.ClusterId,
             Listen = Listen(cluster, own, self),
             Peers = peerSettings,
-            Originated = Originated(announcedBlocks.Concat(serviceRoutes), metricIPv4, (uint?)cluster.Ipv6NormalRoutePriority ?? NormalPriority),
+            Originated = Originated(announcedBlocks.Concat(serviceRoutes), metricIPv4, metricIPv6),
             Blackholes = [.. announcedBlocks.Where(b => !b.IsHost)],
             HostRoutes = peers.HostRoutes.ToImmutableSortedDictionary(),
-            Kernel = KernelRules.From(cluster, pools, services, self.IPv4.Address.IsIPv4 ? self.IPv4.Prefix : default),
-            Workloads = new WorkloadRoutes([.. pools.Select(p => p.Cidr)], [.. announcedBlocks]),
+            Kernel = KernelRules.From(cluster, pools, services, self.IPv4.Address.IsIPv4 ? self.IPv4.Prefix : default) with { Encrypted = Encrypted(nodes.Values, self) },
+            Workloads = new WorkloadRoutes([.. pools.Select(p => p.Cidr)], [.. announcedBlocks], metricIPv4, metricIPv6),
+            NeedsWorkloads = _state.Peers.Values.Any(p => !string.IsNullOrEmpty(p.Spec.LocalWorkloadSelector)),
             Export = export,
             MetricIPv4 = metricIPv4,
-            MetricIPv6 = (uint?)cluster.Ipv6NormalRoutePriority ?? NormalPriority,
+            MetricIPv6 = metricIPv6,
             Secrets = [.. peers.Secrets],
             Problems = [.. _problems],
             Waiting = routerId is null ? $"Node {self.Name} has no IPv4 address to make a router id of; set [router] router-id, or router-id = hash" : null,
         };
     }
+
+    /// <summary>Where this node encrypts, traffic to nodes that do so too is the agent's to route.</summary>
+    private static ImmutableArray<IpAddress> Encrypted(IEnumerable<NodeIdentity> nodes, NodeIdentity self) =>
+    [
+        .. from family in (IpFamily[])[IpFamily.IPv4, IpFamily.IPv6]
+           where self.Encrypts(family)
+           from node in nodes
+           where node.Name != self.Name && node.Encrypts(family) && node.Address(family).Family == family
+           orderby node.Name
+           select node.Address(family),
+    ];
 
     private List<(IpPrefix Cidr, IPPoolSpec Spec)> Pools()
     {
@@ -132,7 +145,34 @@ internal sealed class PeerDerivation
         return all;
     }
 
-    private static bool IsRange(IpPrefix cidr) => !cidr.IsHost;
+    /// <summary>
+    /// Ranges announced as a whole: those of cluster IPs; of external and load-balancer IPs those with more than one address, of the latter only with aggregation.
+    /// What is announced address by address needs the Services and EndpointSlices of Kubernetes, which the datastore does not hold.
+    /// </summary>
+    private List<IpPrefix> ServiceRoutes(BGPConfigurationSpec cluster)
+    {
+        bool aggregated = cluster.ServiceLoadBalancerAggregation != "Disabled";
+        if (!aggregated && cluster.ServiceLoadBalancerIPs is { Count: > 0 })
+        {
+            _problems.Add("BGPConfiguration default: serviceLoadBalancerAggregation Disabled: the addresses of single services are not announced, only Kubernetes knows them");
+        }
+
+        List<IpPrefix> routes = [.. Valid(cluster.ServiceClusterIPs)];
+        routes.AddRange(Valid(cluster.ServiceExternalIPs).Where(c => !c.IsHost));
+        routes.AddRange(aggregated ? Valid(cluster.ServiceLoadBalancerIPs).Where(c => !c.IsHost) : []);
+        return routes;
+    }
+
+    private static IEnumerable<IpPrefix> Valid(List<ServiceCidr>? source)
+    {
+        foreach (ServiceCidr entry in source ?? [])
+        {
+            if (IpPrefix.TryParse(entry.Cidr, out IpPrefix cidr))
+            {
+                yield return cidr;
+            }
+        }
+    }
 
     private List<(IpPrefix, ImmutableArray<RouteEdit>)> Advertisements(List<PrefixAdvertisement>? source, BGPConfigurationSpec cluster)
     {

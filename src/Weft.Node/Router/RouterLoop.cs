@@ -47,9 +47,10 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Loop<RouterMessage> _loop;
-    private readonly ClusterState _cluster = new();
     private readonly RpkiFile _rpki;
+    private readonly ClusterState _cluster;
     private readonly List<OperatorRequest> _asked = [];
+    private readonly TaskCompletionSource _needsWorkloads = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private RouterSettings _settings;
     private SecretStore _secrets;
     private DerivedRouting? _derived;
@@ -63,12 +64,16 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
     public RouterLoop(RouterSettings settings, SpeakerHost speaker, Func<HostView> host, SystemdNotifier systemd, TimeProvider time, ILogger logger)
     {
         (_settings, _speaker, _host, _systemd, _time, _logger) = (settings, speaker, host, systemd, time, logger);
+        _cluster = new ClusterState(settings.NodeName);
         _secrets = new SecretStore(settings.SecretsDirectory);
         _secretsChecked = time.GetTimestamp();
         _rpki = new RpkiFile(time, logger);
         _status = RouterStatus.Starting with { UsesDatastore = settings.UsesDatastore, StartedAt = time.GetUtcNow() };
         _loop = new Loop<RouterMessage>(this, capacity: 1024, batch: 256);
     }
+
+    /// <summary>Completes when a BGPPeer asks for sessions with local workloads: their endpoints must be read then, and are not before.</summary>
+    public Task NeedsWorkloads => _needsWorkloads.Task;
 
     /// <summary>For the control socket; any thread.</summary>
     public RouterStatus Status => Volatile.Read(ref _status);
@@ -161,6 +166,11 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
 
         // Before the first complete picture nothing is derived: half a list would look like deletions. Later trouble with the datastore changes nothing.
         _derived = _settings.UsesDatastore && _hasSynced ? PeerDerivation.Derive(_cluster, _settings, _secrets.Find) : null;
+        if (_derived is { NeedsWorkloads: true })
+        {
+            _needsWorkloads.TrySetResult();
+        }
+
         DesiredRouter? desired = DesiredRouter.Compose(_settings, _derived, host, out string waiting);
         if (waiting != _waiting && waiting.Length > 0)
         {
@@ -188,8 +198,11 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
     }
 
     /// <summary>Addresses that local workloads borrowed from blocks of other nodes must be announced by themselves, or their replies go astray.</summary>
-    private static ImmutableArray<IpPrefix> WorkloadRoutes(WorkloadRoutes rule, HostView host) =>
-        rule.Pools.IsEmpty ? [] : [.. host.Routes.Where(r => r.Protocol == AgentProtocol && r.Destination.IsHost && rule.Announces(r.Destination)).Select(r => r.Destination).Distinct()];
+    private static ImmutableSortedDictionary<IpPrefix, uint> WorkloadRoutes(WorkloadRoutes rule, HostView host) => rule.Pools.IsEmpty
+        ? ImmutableSortedDictionary<IpPrefix, uint>.Empty
+        : host.Routes.Where(r => r.Protocol == AgentProtocol && r.Destination.IsHost && rule.Announces(r.Destination, r.Metric))
+            .GroupBy(r => r.Destination)
+            .ToImmutableSortedDictionary(g => g.Key, g => g.Min(r => rule.IsElevated(r.Destination, r.Metric) ? r.Metric : r.Destination.IsIPv6 ? rule.MetricIPv6 : rule.MetricIPv4));
 
     private async Task ShowAsync(CancellationToken stop)
     {

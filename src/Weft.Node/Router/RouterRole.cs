@@ -7,6 +7,8 @@ using Weft.Hosting.Configuration;
 using Weft.Hosting.Control;
 using Weft.Linux;
 using Weft.Linux.Netlink;
+using Weft.Model.Keys;
+using Weft.Model.Resources;
 using Weft.Node.Startup;
 using Weft.Primitives.Net;
 
@@ -82,7 +84,8 @@ public sealed class RouterRole : IRole
             List<Task> tasks = [watcher.RunAsync(ending.Token), fib.RunAsync(ending.Token), loop.RunAsync(ending.Token), server.RunAsync(ending.Token), ReloadAsync(context, settings, loop, logger, ending.Token)];
             if (settings.UsesDatastore)
             {
-                tasks.Add(SyncAsync(datastoreSettings, settings.NodeName, loop, context, ending.Token));
+                tasks.Add(SyncAsync(datastoreSettings, ClusterState.Prefixes(settings.NodeName), loop, context, ending.Token));
+                tasks.Add(SyncWorkloadsAsync(datastoreSettings, loop, context, ending.Token));
             }
 
             ExitStatus status = await UntilFirstAsync([.. tasks, speaker.Failure], stop, logger);
@@ -110,13 +113,31 @@ public sealed class RouterRole : IRole
         return ExitStatus.Failed;
     }
 
-    private static async Task SyncAsync(DatastoreSettings settings, string nodeName, RouterLoop loop, RoleContext context, CancellationToken stop)
+    /// <summary>Endpoints of workloads are many, and only sessions with local workloads need them: nothing is read until a BGPPeer asks for such.</summary>
+    private static async Task SyncWorkloadsAsync(DatastoreSettings settings, RouterLoop loop, RoleContext context, CancellationToken stop)
+    {
+        await Task.WhenAny(loop.NeedsWorkloads, Task.Delay(Timeout.InfiniteTimeSpan, stop));
+        if (!stop.IsCancellationRequested)
+        {
+            await SyncAsync(settings, [ModelPrefix.Of(ResourceKind.WorkloadEndpoint)], new UpdatesOnly(loop), context, stop);
+        }
+    }
+
+    /// <summary>The state of the datastore is told by the first syncer.</summary>
+    private sealed class UpdatesOnly(ISyncSink sink) : ISyncSink
+    {
+        public ValueTask OnStatusAsync(SyncStatus status, string detail, CancellationToken stop) => ValueTask.CompletedTask;
+
+        public ValueTask OnUpdatesAsync(IReadOnlyList<ModelUpdate> updates, CancellationToken stop) => sink.OnUpdatesAsync(updates, stop);
+    }
+
+    private static async Task SyncAsync(DatastoreSettings settings, IReadOnlyList<ModelPrefix> prefixes, ISyncSink sink, RoleContext context, CancellationToken stop)
     {
         await using EtcdDatastore store = EtcdDatastore.Connect(settings, context.Logs, context.Time);
-        EtcdSyncer syncer = new(store, ClusterState.Prefixes(nodeName), context.Logs, context.Time);
+        EtcdSyncer syncer = new(store, prefixes, context.Logs, context.Time);
         try
         {
-            await syncer.RunAsync(loop, stop);
+            await syncer.RunAsync(sink, stop);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {

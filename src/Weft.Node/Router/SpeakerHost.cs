@@ -95,7 +95,7 @@ internal sealed class SpeakerHost : IAsyncDisposable
     /// <summary>Ends, failed, when a speaker does.</summary>
     public Task Failure => _failure.Task;
 
-    public async Task UseAsync(DesiredRouter desired, RoaTable? roas, TimeSpan settleTime, ImmutableArray<IpPrefix> workloads, CancellationToken stop)
+    public async Task UseAsync(DesiredRouter desired, RoaTable? roas, TimeSpan settleTime, ImmutableSortedDictionary<IpPrefix, uint> workloads, CancellationToken stop)
     {
         _settleTime = settleTime;
         _nextHops.ViaDefault = desired.Fib.ResolveViaDefault;
@@ -248,14 +248,12 @@ internal sealed class SpeakerHost : IAsyncDisposable
         _speakerStop.Dispose();
     }
 
-    private async Task OriginateAsync(DesiredRouter desired, ImmutableArray<IpPrefix> workloads, CancellationToken stop)
+    private async Task OriginateAsync(DesiredRouter desired, ImmutableSortedDictionary<IpPrefix, uint> workloads, CancellationToken stop)
     {
         Dictionary<IpPrefix, RouteAttributes> wanted = desired.Originated.ToDictionary();
-        RouteAttributes ipv4 = RouteAttributes.Default with { LocalPreference = FilterCompiler.PriorityBase - desired.Fib.MetricIPv4 };
-        RouteAttributes ipv6 = RouteAttributes.Default with { LocalPreference = FilterCompiler.PriorityBase - desired.Fib.MetricIPv6 };
-        foreach (IpPrefix prefix in workloads)
+        foreach ((IpPrefix prefix, uint metric) in workloads)
         {
-            wanted.TryAdd(prefix, prefix.IsIPv6 ? ipv6 : ipv4);
+            wanted.TryAdd(prefix, RouteAttributes.Default with { LocalPreference = FilterCompiler.PriorityBase - metric });
         }
 
         foreach (IpPrefix prefix in _originated.Keys.Where(p => !wanted.ContainsKey(p)).ToArray())

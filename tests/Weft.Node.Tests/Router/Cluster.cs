@@ -12,7 +12,7 @@ internal sealed class Cluster
 {
     public const string Self = "kube-master";
 
-    public ClusterState State { get; } = new();
+    public ClusterState State { get; } = new(Self);
 
     public Dictionary<string, Secret> Secrets { get; } = [];
 
@@ -70,6 +70,16 @@ internal sealed class Cluster
     public Cluster Block(string cidr, string state)
     {
         State.Affinities[IpPrefix.Parse(cidr)] = new BlockAffinityValue { State = state };
+        return this;
+    }
+
+    public Cluster Workload(string name, string node, string[] networks, params (string, string)[] labels)
+    {
+        State.Apply(new Weft.Model.Keys.ModelUpdate(new Weft.Model.Keys.ResourceKey(ResourceKind.WorkloadEndpoint, "default", name), new WorkloadEndpoint
+        {
+            Metadata = new ObjectMeta { Name = name, Namespace = "default", Labels = labels.ToDictionary(l => l.Item1, l => l.Item2) },
+            Spec = new WorkloadEndpointSpec { Node = node, IpNetworks = [.. networks], Pod = name },
+        }, 1));
         return this;
     }
 

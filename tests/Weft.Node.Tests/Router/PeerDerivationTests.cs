@@ -115,6 +115,109 @@ public sealed class PeerDerivationTests
     }
 
     [Fact]
+    public void B10_GlobalExternalPeers_OnlyNodesGetAPortAndPassivity()
+    {
+        Cluster cluster = new Cluster().Node(Cluster.Self, "10.192.0.2/16").Node("n1", "10.192.0.3/16")
+            .Configuration("default", c => (c.NodeToNodeMeshEnabled, c.ListenPort) = (false, 150))
+            .Peer("a", p => (p.PeerIP, p.AsNumber) = ("10.192.0.3", As(64512)))
+            .Peer("b", p => (p.PeerIP, p.AsNumber) = ("10.192.0.4", As(64512)))
+            .Peer("c", p => (p.PeerIP, p.AsNumber) = ("10.192.0.4:166", As(64512)));
+
+        DerivedRouting derived = cluster.Derive();
+
+        Assert.Equal(["0.0.0.0:150", "[::]:150"], derived.Listen.Select(l => l.ToString()));
+        Assert.Equal(["Global_10_192_0_3_port_150 passive port 150", "Global_10_192_0_4", "Global_10_192_0_4_port_166 port 166"], Peers(derived));
+    }
+
+    [Fact]
+    public void B12_NodePeers_TheAsDecidesWhetherTheSessionIsInternal()
+    {
+        Cluster cluster = Cluster.OfThree().Configuration("default", c => c.NodeToNodeMeshEnabled = false)
+            .Peer("a", p => (p.Node, p.PeerIP, p.AsNumber) = (Cluster.Self, "10.192.0.3", As(64512)))
+            .Peer("b", p => (p.Node, p.PeerIP, p.AsNumber) = (Cluster.Self, "10.192.0.4", As(64566)))
+            .Peer("elsewhere", p => (p.Node, p.PeerIP, p.AsNumber) = ("kube-node-1", "10.192.0.9", As(64512)));
+
+        DerivedRouting derived = cluster.Derive();
+
+        Assert.Equal(["Node_10_192_0_3", "Node_10_192_0_4"], Peers(derived));
+        Assert.Equal([true, false], derived.Peers.Select(p => p.RemoteAs == derived.LocalAs));
+    }
+
+    [Fact]
+    public void B15_LocalWorkloads_ArePassivePeersByTheirFirstAddress()
+    {
+        Cluster cluster = Cluster.OfThree().Configuration("default", c => c.NodeToNodeMeshEnabled = false)
+            .Peer("reds", p => (p.LocalWorkloadSelector, p.AsNumber, p.LocalASNumber, p.TtlSecurity) = ("color == 'red'", As(64516), As(65002), 1))
+            .Peer("blues", p => (p.Node, p.LocalWorkloadSelector, p.AsNumber, p.LocalASNumber) = (Cluster.Self, "color == 'blue'", As(64517), As(65001)))
+            .Workload("red", Cluster.Self, ["192.168.162.134/32", "192.168.162.135/32"], ("color", "red"))
+            .Workload("blue", Cluster.Self, ["192.168.162.136/32"], ("color", "blue"))
+            .Workload("green", Cluster.Self, ["192.168.162.137/32"], ("color", "green"))
+            .Workload("far", "kube-node-1", ["192.168.1.1/32"], ("color", "red"));
+
+        DerivedRouting derived = cluster.Derive();
+
+        Assert.Equal(["Local_Workload_192_168_162_134 passive nosource local 65002", "Local_Workload_192_168_162_136 passive nosource local 65001"], Peers(derived));
+        Assert.Equal([64516u, 64517u], derived.Peers.Select(p => p.RemoteAs));
+        Assert.True(derived.NeedsWorkloads);
+        Assert.False(Cluster.OfThree().Derive().NeedsWorkloads);
+    }
+
+    [Fact]
+    public void LocalWorkload_ThatGoes_TakesItsPeerAlong()
+    {
+        Cluster cluster = Cluster.OfThree().Configuration("default", c => c.NodeToNodeMeshEnabled = false)
+            .Peer("reds", p => (p.LocalWorkloadSelector, p.AsNumber) = ("all()", As(64516))).Workload("red", Cluster.Self, ["192.168.162.134/32", "fd00::1/128"]);
+
+        Assert.Equal(["Local_Workload_192_168_162_134 passive nosource", "Local_Workload_fd00__1 passive nosource"], Peers(cluster.Derive()));
+        Assert.True(cluster.State.Apply(new Weft.Model.Keys.ModelUpdate(new Weft.Model.Keys.ResourceKey(ResourceKind.WorkloadEndpoint, "default", "red"), null, 2)));
+        Assert.Empty(cluster.Derive().Peers);
+    }
+
+    [Fact]
+    public void MovingWorkload_LeavesItsBlockOnlyWithABetterPriority()
+    {
+        WorkloadRoutes rule = Cluster.OfThree().Pool("10.244.0.0/16").Block("10.244.1.0/26", "confirmed").Derive().Workloads;
+
+        Assert.Equal(
+            [false, false, true, true, true],
+            ((string, uint)[])[("10.244.1.5/32", 0), ("10.244.1.5/32", 1024), ("10.244.1.5/32", 512), ("10.244.9.9/32", 0), ("10.244.9.9/32", 1024)] is var routes
+                ? routes.Select(r => rule.Announces(IpPrefix.Parse(r.Item1), r.Item2)) : []);
+    }
+
+    [Fact]
+    public void ServiceRanges_OfOneAddress_AndLoadBalancersWithoutAggregation_AreNotAnnouncedAsAWhole()
+    {
+        Cluster cluster = Cluster.OfThree().Configuration("default", c =>
+        {
+            c.ServiceClusterIPs = [new ServiceCidr { Cidr = "10.101.0.1/32" }];
+            c.ServiceExternalIPs = [new ServiceCidr { Cidr = "80.15.0.1/32" }];
+            c.ServiceLoadBalancerIPs = [new ServiceCidr { Cidr = "80.16.0.0/24" }];
+            c.ServiceLoadBalancerAggregation = "Disabled";
+        });
+
+        DerivedRouting derived = cluster.Derive();
+
+        Assert.Equal(["10.101.0.1/32"], derived.Originated.Keys.Select(k => k.ToString()));
+        Assert.Equal(3, derived.Kernel.Rules.Length);
+        Assert.Contains("only Kubernetes knows", Assert.Single(derived.Problems));
+    }
+
+    [Fact]
+    public void RoutesToEncryptedNodes_AreTheAgents()
+    {
+        Cluster cluster = Cluster.OfThree();
+        foreach (string name in (string[])[Cluster.Self, "kube-node-1"])
+        {
+            cluster.State.Nodes[name].Spec.Wireguard = new NodeWireguardSpec { InterfaceIPv4Address = "10.9.0.1" };
+        }
+
+        KernelRules rules = cluster.Derive().Kernel;
+
+        Assert.Equal(KernelAction.Skip, rules.Decide(IpPrefix.Parse("10.244.0.0/26"), IpAddress.Parse("10.192.0.3")));
+        Assert.Equal(KernelAction.Install, rules.Decide(IpPrefix.Parse("10.244.0.0/26"), IpAddress.Parse("10.192.0.4")));
+    }
+
+    [Fact]
     public void B11_Selectors_TakeTheRemoteNodesPort_AndDropIt()
     {
         Cluster cluster = new Cluster().Node(Cluster.Self, "10.192.0.2/16", labels: ("role", "a")).Node("n1", "10.192.0.3/16", labels: ("role", "b")).Node("n2", "10.192.0.4/16", labels: ("role", "b"))
@@ -231,7 +334,7 @@ public sealed class PeerDerivationTests
         RoutePolicy export = cluster.Derive().Export;
 
         Assert.Equal(
-            ["192.168.2.0/24 24-32 Reject", "172.17.1.0/26 26-26 Accept", "172.17.1.0/26 26-32 Reject", "172.17.0.0/16 16-32 Accept"],
+            ["192.168.2.0/24 24-32 Reject", "172.17.1.0/26 26-26 Accept", "172.17.1.0/26 26-32 Accept", "172.17.1.0/26 26-32 Reject", "172.17.0.0/16 16-32 Accept"],
             export.Rules.Select(r => $"{r.Prefixes[0].Prefix} {r.Prefixes[0].MinimumLength}-{r.Prefixes[0].MaximumLength} {r.Verdict}"));
         Assert.Equal(PolicyVerdict.Reject, export.Default);
     }
