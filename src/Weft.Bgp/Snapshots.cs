@@ -67,6 +67,15 @@ public sealed record PeerSnapshot
     public required NegotiatedSession? Negotiated { get; init; }
 
     public required ImmutableArray<PeerFamilySnapshot> Families { get; init; }
+
+    /// <summary>Until the next attempt of our own; null when none is planned.</summary>
+    public TimeSpan? NextConnect { get; init; }
+
+    /// <summary>The last session that we ended with a NOTIFICATION: why, and when.</summary>
+    public (string Reason, DateTimeOffset At)? LastSent { get; init; }
+
+    /// <summary>The last end of a session or attempt that was not our doing.</summary>
+    public (string Reason, DateTimeOffset At)? LastReceived { get; init; }
 }
 
 /// <summary>Which routes to show.</summary>

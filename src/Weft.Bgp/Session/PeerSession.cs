@@ -32,6 +32,8 @@ internal sealed class PeerSession
     private int _establishedCount;
     private string? _lastError;
     private DateTimeOffset? _lastErrorAt;
+    private (string Reason, DateTimeOffset At)? _lastSent;
+    private (string Reason, DateTimeOffset At)? _lastReceived;
 
     public PeerSession(PeerId id, PeerSettings settings, SessionLoop loop, SessionServices services)
     {
@@ -216,6 +218,9 @@ internal sealed class PeerSession
         Sent = _sent.Snapshot(),
         Negotiated = _main.Fsm.State == SessionState.Established ? _main.Connection?.Session : null,
         Families = families,
+        NextConnect = _main.Fsm.State == SessionState.Established ? null : _main.NextConnect,
+        LastSent = _lastSent,
+        LastReceived = _lastReceived,
     };
 
     // ---- what the slots ask for ----
@@ -349,6 +354,8 @@ internal sealed class PeerSession
         {
             _lastError = reason;
             _lastErrorAt = _services.Time.GetUtcNow();
+            ref (string, DateTimeOffset)? last = ref sent is null ? ref _lastReceived : ref _lastSent;
+            last = (reason, _lastErrorAt.Value);
         }
 
         if (wasEstablished)

@@ -39,6 +39,16 @@ internal sealed class SessionSlot
         Fsm.Step(in input, ref actions);
     }
 
+    /// <summary>How long until it dials again by itself; null when nothing is planned.</summary>
+    public TimeSpan? NextConnect
+    {
+        get
+        {
+            long? due = _loop.Wheel.DueOf(_timers[(int)SessionTimer.IdleHold]) ?? _loop.Wheel.DueOf(_timers[(int)SessionTimer.ConnectRetry]);
+            return due is { } tick ? TimeSpan.FromSeconds(Math.Max(0, tick - _loop.Now) / (double)_loop.Ticks(TimeSpan.FromSeconds(1))) : null;
+        }
+    }
+
     public void StartSoon() => Arm(SessionTimer.IdleHold, EndingRetry);
 
     public void CancelDial()

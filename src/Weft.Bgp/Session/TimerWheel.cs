@@ -23,6 +23,9 @@ internal sealed class TimerWheel
     /// <summary>Timers that are armed.</summary>
     public int Count { get; private set; }
 
+    /// <summary>The tick an armed timer is due at; null when it is not armed.</summary>
+    public long? DueOf(Entry entry) => entry.Due == 0 ? null : entry.Due * _step;
+
     /// <summary>One timer of one session; armed at most once at a time.</summary>
     internal sealed class Entry(Action fire)
     {

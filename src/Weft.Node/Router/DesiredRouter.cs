@@ -10,6 +10,9 @@ internal interface IHostAddresses
 {
     /// <summary>An own address of <paramref name="family"/> on the link that leads to <paramref name="neighbor"/>; default when there is none.</summary>
     IpAddress Towards(IpAddress neighbor, IpFamily family);
+
+    /// <summary>The subnet of <paramref name="family"/> on the link of a directly connected neighbour; default when it is not directly connected.</summary>
+    IpPrefix SharedWith(IpAddress neighbor, IpFamily family);
 }
 
 /// <summary>What is written into the kernel besides what neighbours say.</summary>
@@ -141,8 +144,13 @@ internal sealed record DesiredRouter
     private static PeerSettings FromSettings(NeighborSettings n, RouterSettings settings, uint localAs, RoutePolicy pools, IHostAddresses addresses)
     {
         bool isInternal = n.RemoteAs == (n.LocalAs != 0 ? n.LocalAs : localAs);
+
+        // RFC 4271 5.1.3: on a link shared with an external neighbour, a third router on it is named as next hop instead of us.
+        bool shares = !isInternal && n.Multihop == 0 && n.TtlSecurity <= 1;
         return new PeerSettings
         {
+            SharedSubnetIPv4 = shares && n.Families.HasFlag(AddressFamilies.IPv4) ? addresses.SharedWith(n.Address, IpFamily.IPv4) : default,
+            SharedSubnetIPv6 = shares && n.Families.HasFlag(AddressFamilies.IPv6) ? addresses.SharedWith(n.Address, IpFamily.IPv6) : default,
             Name = n.Name,
             Address = n.Address,
             Port = n.Port,

@@ -95,6 +95,26 @@ internal sealed class HostView : IHostAddresses
         return default;
     }
 
+    public IpPrefix SharedWith(IpAddress neighbor, IpFamily family)
+    {
+        if (neighbor.IsLinkLocal || Resolve(neighbor, viaDefault: false) is not { IsConnected: true, Hop.Link.Name: { } name } || Link(name) is not { } link)
+        {
+            return default;
+        }
+
+        foreach (AddressInfo address in Addresses)
+        {
+            InterfaceAddress own = address.Address;
+            bool fits = address.LinkIndex == link.Index && own.Address.Family == family && !own.Prefix.IsHost && !own.Address.IsLinkLocal && address.IsUsable;
+            if (fits && (family != neighbor.Family || own.Prefix.Contains(neighbor)))
+            {
+                return own.Prefix;
+            }
+        }
+
+        return default;
+    }
+
     private ResolvedHop? Through(RouteInfo route, IpAddress nextHop)
     {
         if (route.Type != RouteType.Unicast)

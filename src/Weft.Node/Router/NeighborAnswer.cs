@@ -31,6 +31,9 @@ internal static class NeighborAnswer
             ["advertisedPrefixes"] = PerFamily(peer, f => f.Advertised),
             ["lastError"] = LastError(peer),
             ["lastErrorAt"] = peer.LastErrorAt?.ToString("O"),
+            ["lastSent"] = Ending(peer.LastSent),
+            ["lastReceived"] = Ending(peer.LastReceived),
+            ["nextConnect"] = settings.Enabled && settings.Connect == ConnectMode.Active && peer.NextConnect is { } next ? Math.Ceiling(next.TotalSeconds) : null,
             ["description"] = options.Description,
             ["passive"] = settings.Connect == ConnectMode.Passive,
             ["password"] = options.Password is not null,
@@ -57,6 +60,9 @@ internal static class NeighborAnswer
 
         return neighbor;
     }
+
+    private static JsonObject? Ending((string Reason, DateTimeOffset At)? ending) =>
+        ending is { } e ? new JsonObject { ["reason"] = e.Reason, ["at"] = e.At.ToString("O") } : null;
 
     private static JsonObject Session(NegotiatedSession session) => new()
     {

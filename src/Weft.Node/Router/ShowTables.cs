@@ -53,7 +53,9 @@ internal static class ShowTables
         Line(text, "state", $"{Text(n["state"])} for {Age(n["seconds"])}, {Times(n["established"])}");
         Line(text, "shut down", n["shutdown"] is null ? "" : $"by the operator{(Text(n["shutdown"]) is { Length: > 0 } message ? $": {message}" : "")}; weft router enable {Text(n["name"])} takes it back");
         Line(text, "next connect", Text(n["nextConnect"]) is { Length: > 0 } next ? $"in {next} s" : "");
-        Line(text, "last error", Text(n["lastError"]).Length == 0 ? "" : $"{Text(n["lastError"])} ({Text(n["lastErrorAt"])})");
+        Line(text, "ended by us", n["lastSent"] is JsonObject sent ? $"{Text(sent["reason"])} ({Text(sent["at"])})" : "");
+        Line(text, "ended by it", n["lastReceived"] is JsonObject received ? $"{Text(received["reason"])} ({Text(received["at"])})" : "");
+        Line(text, "last error", Text(n["lastError"]).Length == 0 || n["lastSent"] is not null || n["lastReceived"] is not null ? "" : Text(n["lastError"]));
         Line(text, "policy", $"import {Text(n["import"])}, export {Text(n["export"])}, next hop {Text(n["nextHop"])}");
         Line(text, "limit", Text(n["maximumPrefixes"]) is { Length: > 0 } limit ? $"{limit} prefixes per family" : "");
         foreach (JsonObject family in Objects(n["families"]))
