@@ -47,7 +47,14 @@ internal sealed class GroupScratch
         _keys[at] = (ulong)attributes << 32 | (ulong)source << 16 | (ushort)matched.Fold();
         _order[at] = at;
         _prefixes[at] = prefix;
-        _matched[at] = matched;
+        if (matched.Count != 0)
+        {
+            _matched[at] = matched;
+        }
+        else
+        {
+            _matched[at].Forget();
+        }
     }
 
     public void AddWithdraw(PrefixId prefix, PeerId except) => _withdrawals[WithdrawCount++] = new Withdrawal(except, prefix);

@@ -86,15 +86,11 @@ internal struct MatchedRules
         Count++;
     }
 
-    public readonly bool SameAs(in MatchedRules other)
-    {
-        if (Count != other.Count || _deciding != other._deciding)
-        {
-            return false;
-        }
+    /// <summary>Empty again; the bits stay behind, and nobody looks at them.</summary>
+    public void Forget() => (Count, _deciding) = (0, 0);
 
-        return Count == 0 || ((ReadOnlySpan<ulong>)_passed).SequenceEqual(other._passed);
-    }
+    public readonly bool SameAs(in MatchedRules other) =>
+        Count == other.Count && (Count == 0 || (_deciding == other._deciding && ((ReadOnlySpan<ulong>)_passed).SequenceEqual(other._passed)));
 
     /// <summary>Equal sets have equal numbers; different ones nearly always differ.</summary>
     public readonly int Fold()
@@ -116,6 +112,11 @@ internal struct MatchedRules
     /// <summary>The next bit at or after <paramref name="from"/>; -1: none.</summary>
     public readonly int NextPassed(int from)
     {
+        if (Count == 0)
+        {
+            return -1;
+        }
+
         for (int word = from >> 6; word < Words.Length; word++, from = word << 6)
         {
             ulong rest = _passed[word] >> (from & 63);

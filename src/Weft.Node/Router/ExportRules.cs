@@ -15,6 +15,7 @@ internal static class ExportRules
     /// <param name="serviceRoutes">Static service routes.</param>
     /// <param name="reflectedRanges">Service ranges that a route reflector passes on.</param>
     /// <param name="advertisements">Communities by prefix.</param>
+    /// <param name="agentProgramsIpip">Routes through tunl0 are the agent's, and lead to other nodes.</param>
     public static RoutePolicy Build(
         IReadOnlyList<(IpPrefix Cidr, IPPoolSpec Spec)> pools,
         IReadOnlyList<IpPrefix> ownBlocks,
@@ -22,10 +23,16 @@ internal static class ExportRules
         uint metricIPv6,
         IReadOnlyList<IpPrefix> serviceRoutes,
         IReadOnlyList<IpPrefix> reflectedRanges,
-        IReadOnlyList<(IpPrefix Cidr, ImmutableArray<RouteEdit> Edits)> advertisements)
+        IReadOnlyList<(IpPrefix Cidr, ImmutableArray<RouteEdit> Edits)> advertisements,
+        bool agentProgramsIpip)
     {
         ImmutableArray<PolicyRule>.Builder rules = ImmutableArray.CreateBuilder<PolicyRule>();
         rules.AddRange(pools.Where(p => p.Spec.DisableBGPExport == true).Select(p => Inside("pool without export", p.Cidr, PolicyVerdict.Reject)));
+
+
+        // What leads into a tunnel belongs to another node, which tells of it itself; links of the agent's own programs are nobody else's business.
+        rules.Add(Through("tunnel of the cluster", agentProgramsIpip ? ["*.cali", "*.calico", "tunl0"] : ["*.cali", "*.calico"], new PolicyCondition.PeerType(PeerTypeMatch.Internal)));
+        rules.Add(Through("link of the agent", ["bpf*.cali"]));
         rules.AddRange(advertisements.Select(a => Inside("prefix advertisement", a.Cidr, PolicyVerdict.Continue) with { Edits = a.Edits }));
         foreach (IpPrefix block in ownBlocks)
         {
@@ -40,6 +47,9 @@ internal static class ExportRules
         rules.AddRange(pools.Where(p => p.Spec.DisableBGPExport != true).Select(p => Inside("pool", p.Cidr, PolicyVerdict.Accept)));
         return new RoutePolicy { Rules = rules.ToImmutable(), Default = PolicyVerdict.Reject };
     }
+
+    private static PolicyRule Through(string what, string[] links, params PolicyCondition[] conditions) =>
+        new() { Name = what, Conditions = [.. conditions, new PolicyCondition.Interface([.. links])], Verdict = PolicyVerdict.Reject };
 
     private static PolicyRule Inside(string what, IpPrefix prefix, PolicyVerdict verdict) => new() { Name = $"{what} {prefix}", Prefixes = [PrefixMatch.Inside(prefix)], Verdict = verdict };
 }

@@ -81,7 +81,6 @@ internal static class FilterCompiler
             : rule.Source is { Length: > 0 } and not "RemotePeers" ? $"source \"{rule.Source}\": expected RemotePeers"
             : rule.PeerType is { Length: > 0 } and not ("eBGP" or "iBGP") ? $"peerType \"{rule.PeerType}\": expected eBGP or iBGP"
             : rule.Priority is not (null or (>= 1 and <= MaximumPriority)) ? $"priority {rule.Priority}: expected 1 to {MaximumPriority}"
-            : rule.Action == "Reject" && rule.Operations is { Count: > 0 } ? "operations: only with action Accept"
             : string.Empty;
         ImmutableArray<RouteEdit> edits = [];
         ImmutableArray<PolicyCondition>.Builder conditions = ImmutableArray.CreateBuilder<PolicyCondition>();
@@ -96,7 +95,7 @@ internal static class FilterCompiler
         {
             Prefixes = [prefix],
             Conditions = conditions.ToImmutable(),
-            Edits = edits,
+            Edits = rule.Action == "Accept" ? edits : [],
             Verdict = rule.Action == "Accept" ? PolicyVerdict.Accept : PolicyVerdict.Reject,
         };
         return true;

@@ -77,6 +77,9 @@ internal sealed class HostView : IHostAddresses
         return null;
     }
 
+    /// <summary>Name of the link that the kernel's route to exactly this prefix leads out by; null: there is none.</summary>
+    public string? LinkOf(IpPrefix prefix) => _routes.TryGetValue(prefix, out RouteInfo route) ? _links.GetValueOrDefault(route.Hop.LinkIndex)?.Name : null;
+
     /// <summary>The way to a neighbour on a link known by name; null when the link is absent or down.</summary>
     public ResolvedHop? OnLink(IpAddress nextHop, string link) =>
         Link(link) is { } found && IsUsable(found) ? new ResolvedHop(new NextHop(nextHop, new LinkId(link)), IsConnected: true) : null;

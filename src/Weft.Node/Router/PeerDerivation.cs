@@ -58,7 +58,8 @@ internal sealed class PeerDerivation
         List<IpPrefix> serviceRoutes = excluded ? [] : ServiceRoutes(cluster);
         List<IpPrefix> announcedBlocks = [.. _state.Affinities.Where(a => a.Value.State is null or "" or "confirmed" && !a.Value.Deleted).Select(a => a.Key)];
         RoutePolicy export = ExportRules.Build(
-            pools, announcedBlocks, metricIPv4, metricIPv6, serviceRoutes, self.ClusterId is null ? [] : reflected, Advertisements(own.PrefixAdvertisements ?? cluster.PrefixAdvertisements, cluster));
+            pools, announcedBlocks, metricIPv4, metricIPv6, serviceRoutes, self.ClusterId is null ? [] : reflected, Advertisements(own.PrefixAdvertisements ?? cluster.PrefixAdvertisements, cluster),
+            agentProgramsIpip: cluster.ProgramClusterRoutes is not ("Enabled" or "EnabledIPIPOnly"));
         PeerBuilder peers = new(_state, _settings, self, nodes, cluster, localAs, export, secrets, _problems);
         ImmutableArray<PeerSettings> peerSettings = peers.Build();
         IpAddress? routerId = _settings.RouterId

@@ -253,7 +253,8 @@ internal sealed class SpeakerHost : IAsyncDisposable
         Dictionary<IpPrefix, RouteAttributes> wanted = desired.Originated.ToDictionary();
         foreach ((IpPrefix prefix, uint metric) in workloads)
         {
-            wanted.TryAdd(prefix, RouteAttributes.Default with { LocalPreference = FilterCompiler.PriorityBase - metric });
+            // Filters may ask for the link, and for routes that come from the kernel.
+            wanted.TryAdd(prefix, RouteAttributes.Default with { LocalPreference = FilterCompiler.PriorityBase - metric, FromKernel = true, Interface = _watcher.Current.LinkOf(prefix) });
         }
 
         foreach (IpPrefix prefix in _originated.Keys.Where(p => !wanted.ContainsKey(p)).ToArray())

@@ -72,6 +72,51 @@ public sealed class FilterCompilerTests
     }
 
     [Fact]
+    public void EveryMember_IsACondition_AsBirdReadsIt()
+    {
+        (ImmutableArray<PolicyRule> rules, List<string> problems) = Import(new BGPFilterRule
+        {
+            Action = "Accept", Cidr = "10.0.0.0/8", MatchOperator = "NotIn", PrefixLength = new BGPFilterPrefixLength { Min = 16 }, Source = "RemotePeers", Interface = "eth*", PeerType = "eBGP",
+            Communities = new BGPFilterCommunities { Values = ["65000:1:2"] }, AsPathPrefix = [new AsNumber(65000), new AsNumber(65001)], Priority = 1,
+            Operations = [new BGPFilterOperation { AddCommunity = new BGPFilterAddCommunity { Value = "1:2:3" } }, new BGPFilterOperation { AddCommunity = new BGPFilterAddCommunity { Value = "1:2" } }],
+        });
+
+        Assert.Empty(problems);
+        PolicyRule rule = Assert.Single(rules);
+        Assert.Equal("BGPFilter f importV4[0]", rule.Name);
+        Assert.Equal("!10.0.0.0/8{16,32}", Assert.Single(rule.Prefixes).ToString());
+        Assert.Equal(
+            ["community 65000:1:2", "interface eth*", "source bgp", "peer-type ebgp", "local-pref 2147483646", "as-path \"^65000 65001 .*$\""], rule.Conditions.Select(c => c.ToString()));
+        Assert.Equal(["community add 1:2:3", "community add 1:2"], rule.Edits.Select(e => e.ToString()));
+    }
+
+    public static TheoryData<BGPFilterRule, string> NotUnderstood => new()
+    {
+        { new BGPFilterRule { Action = "Allow" }, "action \"Allow\": expected Accept or Reject" },
+        { new BGPFilterRule { Action = "Accept", MatchOperator = "In" }, "matchOperator: needs a cidr" },
+        { new BGPFilterRule { Action = "Accept", PrefixLength = new BGPFilterPrefixLength { Min = 8 } }, "prefixLength: needs a cidr" },
+        { new BGPFilterRule { Action = "Accept", Cidr = "10.0.0.0/8" }, "matchOperator \"\": expected Equal, NotEqual, In or NotIn" },
+        { new BGPFilterRule { Action = "Accept", Cidr = "10.0.0.0/8", MatchOperator = "In", PrefixLength = new BGPFilterPrefixLength { Max = 33 } }, "prefixLength ..33: expected 0 to 32" },
+        { new BGPFilterRule { Action = "Accept", Source = "Kernel" }, "source \"Kernel\": expected RemotePeers" },
+        { new BGPFilterRule { Action = "Accept", PeerType = "EBGP" }, "peerType \"EBGP\": expected eBGP or iBGP" },
+        { new BGPFilterRule { Action = "Accept", Interface = "a-name-of-16-char" }, "interface \"a-name-of-16-char\": expected at most 15 characters" },
+        { new BGPFilterRule { Action = "Accept", Priority = 0 }, "priority 0: expected 1 to 2147483646" },
+        { new BGPFilterRule { Action = "Accept", Communities = new BGPFilterCommunities { Values = ["65000:*"] } }, "communities.values: expected exactly one, aa:nn or aa:nn:mm" },
+        { new BGPFilterRule { Action = "Accept", Communities = new BGPFilterCommunities { Values = ["no-export"] } }, "communities.values: expected exactly one, aa:nn or aa:nn:mm" },
+        { new BGPFilterRule { Action = "Accept", Operations = [new BGPFilterOperation()] }, "operations: expected exactly one of addCommunity, prependASPath and setPriority in each" },
+        { new BGPFilterRule { Action = "Accept", Operations = [new BGPFilterOperation { SetPriority = new BGPFilterSetPriority() }] }, "setPriority 0: expected 1 to 2147483646" },
+    };
+
+    [Theory]
+    [MemberData(nameof(NotUnderstood))]
+    public void WhatIsNotUnderstood_IsNamed(BGPFilterRule rule, string expected)
+    {
+        (_, List<string> problems) = Import(rule);
+
+        Assert.StartsWith($"BGPFilter f importV4[0]: {expected}; ", Assert.Single(problems));
+    }
+
+    [Fact]
     public void RuleThatCannotBeUnderstood_NeverLetsMoreThrough()
     {
         (ImmutableArray<PolicyRule> rules, List<string> problems) = Import(
@@ -104,6 +149,6 @@ public sealed class FilterCompilerTests
         PeerSettings peer = Assert.Single(cluster.Derive().Peers);
 
         Assert.Null(peer.Import);
-        Assert.Equal([PolicyVerdict.Reject, PolicyVerdict.Accept], peer.Export!.Rules.Select(r => r.Verdict));
+        Assert.Equal(["BGPFilter f exportV4[0]", "tunnel of the cluster", "link of the agent", "pool 172.17.0.0/16"], peer.Export!.Rules.Select(r => r.Name));
     }
 }

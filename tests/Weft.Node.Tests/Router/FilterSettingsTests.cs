@@ -1,4 +1,5 @@
 using System.Collections;
+using CsCheck;
 using Weft.Bgp.Policies;
 using Weft.Hosting.Configuration;
 using Weft.Node.Router;
@@ -96,6 +97,28 @@ public sealed class FilterSettingsTests : IDisposable
     {
         Assert.False(FilterRuleParser.TryParse(text, out _, out string reason));
         Assert.StartsWith(expected, reason);
+    }
+
+    /// <summary>Whatever an operator's fingers do: a rule or a reason with a place, never an exception.</summary>
+    [Fact]
+    public void AnyText_GivesARuleOrAReason()
+    {
+        string[] words =
+        [
+            "match", "then", "not", ",", "prefix", "10.0.0.0/8{8,24}", "@l", "{", "}", "community", "1:1", "*", "rt:1:1", "ext:0x1*", "as-path", "\"^1 (2|3)* $\"", "\"", "'", "[", "origin-as", "1-5",
+            "-", "1.10", "path-length", "<=", ">0", "=", "med", "+5", "-5", "none", "weight", "next-hop", "self", "peer", "source", "bgp", "interface", "eth*", "family", "ipv4", "rpki", "valid", "origin",
+            "igp", "local-pref", "4294967296", "prepend", "as", "64", "add", "delete", "replace", "accept", "reject", "continue", "",
+        ];
+        Gen.Int[0, words.Length - 1].Array[0, 14].Sample(
+            picks =>
+            {
+                string text = string.Join(' ', picks.Select(i => words[i]));
+                bool ok = FilterRuleParser.TryParse(text, out FilterRule rule, out string reason);
+                Assert.True(ok ? reason.Length == 0 && rule.Edits.Length < 100 : reason.StartsWith("at character ", StringComparison.Ordinal), $"{text}: {reason}");
+            },
+            iter: 50_000);
+        Gen.String.Sample(text => Assert.True(FilterRuleParser.TryParse(text, out _, out string reason) == (reason.Length == 0)), iter: 20_000);
+        Gen.String[Gen.Char["0123456789 .-^$[](){}|*+?_,"], 0, 20].Sample(text => Assert.True(AsPathPattern.TryParse(text, out _, out string reason) == (reason.Length == 0)), iter: 50_000);
     }
 
     [Fact]

@@ -335,7 +335,7 @@ public sealed class PeerDerivationTests
 
         Assert.Equal(
             ["192.168.2.0/24 24-32 Reject", "172.17.1.0/26 26-26 Accept", "172.17.1.0/26 26-32 Accept", "172.17.1.0/26 26-32 Reject", "172.17.0.0/16 16-32 Accept"],
-            export.Rules.Select(r => $"{r.Prefixes[0].Prefix} {r.Prefixes[0].MinimumLength}-{r.Prefixes[0].MaximumLength} {r.Verdict}"));
+            export.Rules.Where(r => !r.Prefixes.IsEmpty).Select(r => $"{r.Prefixes[0].Prefix} {r.Prefixes[0].MinimumLength}-{r.Prefixes[0].MaximumLength} {r.Verdict}"));
         Assert.Equal(PolicyVerdict.Reject, export.Default);
     }
 
@@ -348,7 +348,7 @@ public sealed class PeerDerivationTests
             c.PrefixAdvertisements = [new PrefixAdvertisement { Cidr = "192.168.0.0/16", Communities = ["gold", "5663:12", "100:555:107", "unknown"] }];
         });
 
-        PolicyRule rule = Assert.Single(cluster.Derive().Export.Rules);
+        PolicyRule rule = Assert.Single(cluster.Derive().Export.Rules, r => !r.Prefixes.IsEmpty);
 
         Assert.Equal(PolicyVerdict.Continue, rule.Verdict);
         Assert.Equal(
