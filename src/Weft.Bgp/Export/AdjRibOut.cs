@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Weft.Bgp.Rib;
 using Weft.Primitives.Collections;
 
@@ -12,10 +13,13 @@ internal sealed class AdjRibOut
     /// <summary>How long a member without credit may hold up the others.</summary>
     public static readonly TimeSpan StallLimit = TimeSpan.FromSeconds(1);
 
+    private const int FetchAhead = 32;
+
     private readonly RibTables _tables;
     private readonly EncodedBlockPool _blocks;
     private readonly GroupScratch _scratch = new();
     private readonly List<UpdateGroup> _groups = [];
+    private uint _fetched;
 
     public AdjRibOut(RibTables tables, EncodedBlockPool blocks)
     {
@@ -166,9 +170,16 @@ internal sealed class AdjRibOut
 
     private void FreePrefixes()
     {
-        foreach (PrefixId prefix in _scratch.FreedPrefixes)
+        ReadOnlySpan<PrefixId> freed = CollectionsMarshal.AsSpan(_scratch.FreedPrefixes);
+        while (!freed.IsEmpty)
         {
-            FreeIfUnused(prefix);
+            ReadOnlySpan<PrefixId> some = freed[..Math.Min(freed.Length, FetchAhead)];
+            freed = freed[some.Length..];
+            _fetched = _tables.Prefixes.Fetch(some);
+            foreach (PrefixId prefix in some)
+            {
+                FreeIfUnused(prefix);
+            }
         }
 
         _scratch.FreedPrefixes.Clear();

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Weft.Bgp.Policies;
 using Weft.Bgp.Rib;
 
@@ -10,15 +11,17 @@ internal sealed class GroupScratch
     private readonly int[] _order = new int[Size];
     private readonly PrefixId[] _prefixes = new PrefixId[Size];
     private readonly MatchedRules[] _matched = new MatchedRules[Size];
-    private readonly Withdrawal[] _withdrawals = new Withdrawal[Size];
+    private readonly ulong[] _withdrawals = new ulong[Size];
     private readonly List<PrefixId> _freed = [];
 
     private const int Size = 1024;
 
-    /// <param name="Except">The member the prefix came from.</param>
-    internal readonly record struct Withdrawal(PeerId Except, PrefixId Prefix) : IComparable<Withdrawal>
+    /// <summary>A prefix to withdraw from all members but the one it came from, as one number that sorts by member, then prefix.</summary>
+    internal readonly record struct Withdrawal(ulong Key)
     {
-        public int CompareTo(Withdrawal other) => Except != other.Except ? Except.CompareTo(other.Except) : Prefix.CompareTo(other.Prefix);
+        public PeerId Except => (PeerId)(Key >> 32);
+
+        public PrefixId Prefix => (PrefixId)Key;
     }
 
     public int Count { get; private set; }
@@ -57,15 +60,15 @@ internal sealed class GroupScratch
         }
     }
 
-    public void AddWithdraw(PrefixId prefix, PeerId except) => _withdrawals[WithdrawCount++] = new Withdrawal(except, prefix);
+    public void AddWithdraw(PrefixId prefix, PeerId except) => _withdrawals[WithdrawCount++] = (ulong)except << 32 | (uint)prefix;
 
     public ReadOnlySpan<Withdrawal> SortedWithdrawals()
     {
-        Span<Withdrawal> all = _withdrawals.AsSpan(0, WithdrawCount);
+        Span<ulong> all = _withdrawals.AsSpan(0, WithdrawCount);
         bool sorted = true;
         for (int i = 1; i < all.Length && sorted; i++)
         {
-            sorted = all[i - 1].CompareTo(all[i]) <= 0;
+            sorted = all[i - 1] <= all[i];
         }
 
         if (!sorted)
@@ -73,7 +76,7 @@ internal sealed class GroupScratch
             all.Sort();
         }
 
-        return all;
+        return MemoryMarshal.Cast<ulong, Withdrawal>(all);
     }
 
     /// <summary>Equal attributes next to each other. Mostly they already are: prefixes of one UPDATE got neighbouring ids.</summary>

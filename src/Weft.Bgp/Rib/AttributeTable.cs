@@ -117,7 +117,7 @@ internal sealed class AttributeTable
         added = new Row { Hash = hash, Next = head, Address = _slab.Store(block), Length = block.Length, References = 1 };
         Describe(block, ref added.Facts);
         head = id;
-        if (_buckets.BeginSplit((uint)_ids.Count, out uint chain))
+        while (_buckets.BeginSplit((uint)_ids.Count, out uint chain))
         {
             while (chain != 0)
             {
