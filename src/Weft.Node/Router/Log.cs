@@ -73,7 +73,7 @@ internal static partial class Log
     [LoggerMessage(1922, LogLevel.Information, "neighbour {name} enabled by the operator")]
     public static partial void EnabledByOperator(ILogger logger, string name);
 
-    [LoggerMessage(1923, LogLevel.Information, "{count} route origin authorizations read from {path}")]
+    [LoggerMessage(1926, LogLevel.Information, "{count} route origin authorizations read from {path}")]
     public static partial void RoasRead(ILogger logger, string path, int count);
 
     [LoggerMessage(1920, LogLevel.Error, "the router ends: {reason}")]

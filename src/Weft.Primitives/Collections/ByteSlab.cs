@@ -5,7 +5,7 @@ namespace Weft.Primitives.Collections;
 
 /// <summary>
 /// Byte strings of mixed length in large chunks, addressed by a number. A returned string's room is given to the next one of its size class: 16-byte steps up to
-/// 256 bytes, powers of two above. One thread uses it.
+/// 256 bytes, powers of two above. One thread uses it. Its memory is a <see cref="PageArena"/>'s, where the measured reason for pointers stands.
 /// </summary>
 public sealed unsafe class ByteSlab
 {

@@ -4,7 +4,7 @@ namespace Weft.Primitives.Collections;
 
 /// <summary>
 /// An array of unmanaged values in fixed chunks: growing copies nothing, the collector finds nothing to walk. Rows are addressed by dense ids; the owner keeps
-/// count of them. New rows hold zeros. One thread writes; nobody else reads.
+/// count of them. New rows hold zeros. One thread writes; nobody else reads. Its memory is a <see cref="PageArena"/>'s, where the measured reason for pointers stands.
 /// </summary>
 public sealed unsafe class Column<T>
     where T : unmanaged
