@@ -45,6 +45,39 @@ public sealed record NegotiatedSession
 
     public TimeSpan PeerRestartTime { get; init; }
 
+    /// <summary>RFC 8538: a NOTIFICATION or an expired hold timer keeps routes like a lost connection, unless it is a Cease/9 (hard reset).</summary>
+    public bool RestartNotifications { get; init; }
+
+    /// <summary>RFC 9494: families whose stale routes may be kept long.</summary>
+    public AddressFamilies LongLivedFamilies { get; init; }
+
+    /// <summary>RFC 9494: families whose forwarding state the peer says it kept.</summary>
+    public AddressFamilies LongLivedKept { get; init; }
+
+    /// <summary>RFC 9494: how long the peer asks to keep its IPv4 routes after the restart time.</summary>
+    public TimeSpan LongLivedTimeIPv4 { get; init; }
+
+    /// <summary>RFC 9494: how long the peer asks to keep its IPv6 routes after the restart time.</summary>
+    public TimeSpan LongLivedTimeIPv6 { get; init; }
+
+    /// <summary>RFC 7313: a refresh has a beginning and an end.</summary>
+    public bool EnhancedRouteRefresh { get; init; }
+
+    /// <summary>RFC 7911: families in which the peer's NLRI carry path identifiers.</summary>
+    public AddressFamilies AddPathReceive { get; init; }
+
+    /// <summary>RFC 7911: families in which our NLRI carry path identifiers.</summary>
+    public AddressFamilies AddPathSend { get; init; }
+
+    /// <summary>RFC 8950: IPv4 when its routes may carry IPv6 next hops, both ways.</summary>
+    public AddressFamilies IPv6NextHops { get; init; }
+
+    /// <summary>RFC 9234: what we are to the peer; null: not configured.</summary>
+    public BgpRole? LocalRole { get; init; }
+
+    /// <summary>RFC 9234: what the peer says it is to us; null: it did not say.</summary>
+    public BgpRole? RemoteRole { get; init; }
+
     public bool IsInternal => LocalAs == RemoteAs;
 
     public int MaximumMessageLength => ExtendedMessages ? 65535 : 4096;

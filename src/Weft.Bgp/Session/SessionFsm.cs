@@ -305,13 +305,24 @@ internal sealed class SessionFsm
             ForwardingKept = restart ? open.ForwardingKept & common : AddressFamilies.None,
             PeerRestarted = open.Restarting,
             PeerRestartTime = TimeSpan.FromSeconds(open.RestartTime),
+            RestartNotifications = restart && own.RestartNotifications && open.RestartNotifications,
+            LongLivedFamilies = restart ? own.LongLivedFamilies & open.LongLivedFamilies & common : AddressFamilies.None,
+            LongLivedKept = restart ? own.LongLivedFamilies & open.LongLivedKept & common : AddressFamilies.None,
+            LongLivedTimeIPv4 = TimeSpan.FromSeconds(open.LongLivedTimeIPv4),
+            LongLivedTimeIPv6 = TimeSpan.FromSeconds(open.LongLivedTimeIPv6),
+            EnhancedRouteRefresh = own.RouteRefresh && open.RouteRefresh && own.EnhancedRouteRefresh && open.EnhancedRouteRefresh,
+            AddPathReceive = own.AddPathReceive & open.AddPathSend & common,
+            AddPathSend = own.AddPathSend & open.AddPathReceive & common,
+            IPv6NextHops = own.IPv6NextHops & open.IPv6NextHops & common,
+            LocalRole = own.Role,
+            RemoteRole = open.Role,
         };
     }
 
     private void SendOpen<TActions>(ref TActions actions)
         where TActions : struct, ISessionActions, allows ref struct
     {
-        Span<byte> message = stackalloc byte[128];
+        Span<byte> message = stackalloc byte[OpenMessage.MaximumLength];
         int length = _config.LocalOpen.Write(message);
         State = SessionState.OpenSent;
         actions.Arm(SessionTimer.Hold, LargeHoldTime);

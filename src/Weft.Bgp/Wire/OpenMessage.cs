@@ -12,14 +12,10 @@ namespace Weft.Bgp.Wire;
 /// </summary>
 internal sealed record OpenMessage
 {
-    private const byte ParameterCapabilities = 2;
+    /// <summary>Octets of the longest OPEN written: every capability, both families.</summary>
+    public const int MaximumLength = 160;
 
-    private const byte CapabilityMultiprotocol = 1;
-    private const byte CapabilityRouteRefresh = 2;
-    private const byte CapabilityExtendedMessage = 6;
-    private const byte CapabilityGracefulRestart = 64;
-    private const byte CapabilityFourOctetAs = 65;
-    private const byte CapabilityRouteRefreshOld = 128;
+    private const byte ParameterCapabilities = 2;
 
     /// <summary>RFC 6793: stands in two octets for an AS that needs four.</summary>
     public const ushort AsTrans = 23456;
@@ -55,6 +51,39 @@ internal sealed record OpenMessage
 
     /// <summary>Families with the forwarding bit.</summary>
     public AddressFamilies ForwardingKept { get; init; }
+
+    /// <summary>RFC 8538: NOTIFICATIONs and hold timers keep routes too.</summary>
+    public bool RestartNotifications { get; init; }
+
+    /// <summary>RFC 9494: families whose stale routes may be kept long.</summary>
+    public AddressFamilies LongLivedFamilies { get; init; }
+
+    /// <summary>RFC 9494: families with the forwarding bit.</summary>
+    public AddressFamilies LongLivedKept { get; init; }
+
+    /// <summary>RFC 9494 stale time of IPv4 routes, seconds, 0..16777215.</summary>
+    public uint LongLivedTimeIPv4 { get; init; }
+
+    /// <summary>RFC 9494 stale time of IPv6 routes, seconds, 0..16777215.</summary>
+    public uint LongLivedTimeIPv6 { get; init; }
+
+    /// <summary>RFC 7313: ROUTE-REFRESH with beginning and end.</summary>
+    public bool EnhancedRouteRefresh { get; init; }
+
+    /// <summary>RFC 7911: families in which the sender takes several paths of one prefix.</summary>
+    public AddressFamilies AddPathReceive { get; init; }
+
+    /// <summary>RFC 7911: families in which the sender may send several paths of one prefix.</summary>
+    public AddressFamilies AddPathSend { get; init; }
+
+    /// <summary>RFC 8950: families whose next hops may be IPv6 addresses although they are not.</summary>
+    public AddressFamilies IPv6NextHops { get; init; }
+
+    /// <summary>RFC 9234: what the sender is to the receiver; null: not said.</summary>
+    public BgpRole? Role { get; init; }
+
+    /// <summary>RFC 9234 4.2: the sender named two different roles.</summary>
+    public bool RolesContradict { get; init; }
 
     /// <summary>Reads a whole message (header included, checked before). Null and an error when the NOTIFICATION must be sent.</summary>
     public static OpenMessage? Read(ReadOnlySpan<byte> message, out BgpError? error)
@@ -113,7 +142,7 @@ internal sealed record OpenMessage
                 return new BgpError(ErrorCode.OpenMessage, Subcode.UnsupportedOptionalParameter);
             }
 
-            if (!ReadCapabilities(parameters.Slice(header, length), ref open))
+            if (!Capabilities.Read(parameters.Slice(header, length), ref open))
             {
                 return new BgpError(ErrorCode.OpenMessage, 0);
             }
@@ -124,58 +153,6 @@ internal sealed record OpenMessage
         return null;
     }
 
-    /// <summary>A capability of the wrong length is ignored (RFC 5492 leaves it open; refusing the session over it helps nobody); only overruns are errors.</summary>
-    private static bool ReadCapabilities(ReadOnlySpan<byte> capabilities, ref OpenMessage open)
-    {
-        while (!capabilities.IsEmpty)
-        {
-            if (capabilities.Length < 2 || capabilities[1] > capabilities.Length - 2)
-            {
-                return false;
-            }
-
-            ReadOnlySpan<byte> value = capabilities.Slice(2, capabilities[1]);
-            open = (capabilities[0], value.Length) switch
-            {
-                (CapabilityMultiprotocol, 4) => open with
-                {
-                    HasMultiprotocol = true,
-                    Families = open.Families | Family(BinaryPrimitives.ReadUInt16BigEndian(value), value[3]),
-                },
-                (CapabilityFourOctetAs, 4) => open with { FourOctetAs = true, As = BinaryPrimitives.ReadUInt32BigEndian(value) },
-                (CapabilityRouteRefresh or CapabilityRouteRefreshOld, 0) => open with { RouteRefresh = true },
-                (CapabilityExtendedMessage, 0) => open with { ExtendedMessages = true },
-                (CapabilityGracefulRestart, >= 2) => ReadGracefulRestart(value, open),
-                _ => open,
-            };
-            capabilities = capabilities[(2 + value.Length)..];
-        }
-
-        return true;
-    }
-
-    private static OpenMessage ReadGracefulRestart(ReadOnlySpan<byte> value, OpenMessage open)
-    {
-        ushort first = BinaryPrimitives.ReadUInt16BigEndian(value);
-        AddressFamilies families = AddressFamilies.None;
-        AddressFamilies kept = AddressFamilies.None;
-        for (ReadOnlySpan<byte> rest = value[2..]; rest.Length >= 4; rest = rest[4..])
-        {
-            AddressFamilies family = Family(BinaryPrimitives.ReadUInt16BigEndian(rest), rest[2]);
-            families |= family;
-            kept |= (rest[3] & 0x80) != 0 ? family : AddressFamilies.None;
-        }
-
-        return open with
-        {
-            GracefulRestart = true,
-            Restarting = (first & 0x8000) != 0,
-            RestartTime = (ushort)(first & 0x0FFF),
-            RestartFamilies = families,
-            ForwardingKept = kept,
-        };
-    }
-
     /// <summary>The family of an AFI and SAFI pair; None when weft does not speak it.</summary>
     public static AddressFamilies Family(ushort afi, byte safi) => (afi, safi) switch
     {
@@ -184,7 +161,7 @@ internal sealed record OpenMessage
         _ => AddressFamilies.None,
     };
 
-    /// <summary>Writes the whole message; returns its length (at most 100 octets).</summary>
+    /// <summary>Writes the whole message; returns its length (at most <see cref="MaximumLength"/>).</summary>
     public int Write(Span<byte> message)
     {
         Span<byte> body = message[MessageFramer.HeaderLength..];
@@ -192,73 +169,14 @@ internal sealed record OpenMessage
         BinaryPrimitives.WriteUInt16BigEndian(body[1..], As > ushort.MaxValue ? AsTrans : (ushort)As);
         BinaryPrimitives.WriteUInt16BigEndian(body[3..], HoldTime);
         RouterId.CopyTo(body[5..]);
-        int at = 12;
-        foreach (AddressFamilies family in stackalloc AddressFamilies[] { AddressFamilies.IPv4, AddressFamilies.IPv6 })
-        {
-            if (HasMultiprotocol && (Families & family) != 0)
-            {
-                at += Put(body[at..], CapabilityMultiprotocol, [0, Afi(family), 0, 1]);
-            }
-        }
-
-        if (RouteRefresh)
-        {
-            at += Put(body[at..], CapabilityRouteRefresh, []);
-        }
-
-        if (ExtendedMessages)
-        {
-            at += Put(body[at..], CapabilityExtendedMessage, []);
-        }
-
-        if (GracefulRestart)
-        {
-            at += PutGracefulRestart(body[at..]);
-        }
-
-        if (FourOctetAs)
-        {
-            Span<byte> value = stackalloc byte[4];
-            BinaryPrimitives.WriteUInt32BigEndian(value, As);
-            at += Put(body[at..], CapabilityFourOctetAs, value);
-        }
 
         // All capabilities stand in one parameter; without any, there is none.
-        body[9] = (byte)(at == 12 ? 0 : at - 10);
+        int capabilities = Capabilities.Write(this, body[12..]);
+        body[9] = (byte)(capabilities == 0 ? 0 : capabilities + 2);
         body[10] = ParameterCapabilities;
-        body[11] = (byte)(at - 12);
-        int length = MessageFramer.HeaderLength + (at == 12 ? 10 : at);
+        body[11] = (byte)capabilities;
+        int length = MessageFramer.HeaderLength + 10 + body[9];
         MessageFramer.WriteHeader(message, MessageType.Open, length);
         return length;
-    }
-
-    private int PutGracefulRestart(Span<byte> destination)
-    {
-        Span<byte> value = stackalloc byte[10];
-        BinaryPrimitives.WriteUInt16BigEndian(value, (ushort)((Restarting ? 0x8000 : 0) | RestartTime & 0x0FFF));
-        int length = 2;
-        foreach (AddressFamilies family in stackalloc AddressFamilies[] { AddressFamilies.IPv4, AddressFamilies.IPv6 })
-        {
-            if ((RestartFamilies & family) != 0)
-            {
-                value[length] = 0;
-                value[length + 1] = Afi(family);
-                value[length + 2] = 1;
-                value[length + 3] = (byte)((ForwardingKept & family) != 0 ? 0x80 : 0);
-                length += 4;
-            }
-        }
-
-        return Put(destination, CapabilityGracefulRestart, value[..length]);
-    }
-
-    private static byte Afi(AddressFamilies family) => family == AddressFamilies.IPv4 ? (byte)1 : (byte)2;
-
-    private static int Put(Span<byte> destination, byte code, ReadOnlySpan<byte> value)
-    {
-        destination[0] = code;
-        destination[1] = (byte)value.Length;
-        value.CopyTo(destination[2..]);
-        return 2 + value.Length;
     }
 }

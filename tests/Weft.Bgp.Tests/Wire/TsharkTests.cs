@@ -32,6 +32,16 @@ public sealed class TsharkTests
             RestartTime = 120,
             RestartFamilies = AddressFamilies.Both,
             ForwardingKept = AddressFamilies.IPv4,
+            RestartNotifications = true,
+            LongLivedFamilies = AddressFamilies.Both,
+            LongLivedKept = AddressFamilies.IPv6,
+            LongLivedTimeIPv4 = 3600,
+            LongLivedTimeIPv6 = 16777215,
+            EnhancedRouteRefresh = true,
+            AddPathReceive = AddressFamilies.Both,
+            AddPathSend = AddressFamilies.IPv4,
+            IPv6NextHops = AddressFamilies.IPv4,
+            Role = BgpRole.Customer,
         }.Write(room));
         Add(KeepaliveMessage.Write(room));
         Add(RouteRefreshMessage.Write(room, AddressFamilies.IPv6));
@@ -49,6 +59,7 @@ public sealed class TsharkTests
         Assert.DoesNotContain("_ws.expert", text);
         Assert.Contains("back at noon", text);
         Assert.Equal(["4200000001"], Vectors.Values(packets[0], "bgp.cap.4as"));
+        Assert.Equal(["1", "2", "5", "6", "9", "64", "65", "69", "70", "71"], Vectors.Values(packets[0], "bgp.cap.type").Distinct().OrderBy(int.Parse));
         Assert.Equal(["65001", "65010"], Vectors.Values(packets[6], "bgp.update.path_attribute.as_path_segment.as4"));
         Assert.Equal(["203.0.113.0"], Vectors.Values(packets[6], "bgp.nlri_prefix"));
         Assert.Equal(["203.0.113.0"], Vectors.Values(packets[7], "bgp.withdrawn_prefix"));
