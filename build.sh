@@ -22,6 +22,7 @@ usage: ./build.sh VERB [arguments]
 
   lab [ARGS]     publish, then run a virtual rack on this machine ("weft lab ARGS"); needs root
   test           install what the tests need, publish, run every test; needs root; last line "N passed, N failed"
+  interop        only the tests beside other BGP daemons (BIRD 2 and 3, FRR, GoBGP) and hostile peers; needs root
   build          compile the solution (JIT)
   publish        make the executable artifacts/publish/weft (Native AOT, trimmed, no warnings)
   bench          run the benchmarks of tests/Weft.Bench against the incumbents; needs root
@@ -70,6 +71,13 @@ setup_runtime() { install iproute2 iptables ipset nftables kmod; }
 
 setup_tests() {
     install etcd-server etcd-client bird2 tshark openssl procps iputils-ping conntrack gcc libc6-dev systemd
+    setup_peers
+}
+
+# Debian's own BGP daemons, and BIRD 3 of the next suite unpacked beside the machine (its tests say why when that was not possible).
+setup_peers() {
+    install bird2 frr gobgpd tshark
+    bash "$root/tests/Weft.Interop/fetch-peers.sh" "$root/artifacts/peers"
 }
 
 cmd_build() {
@@ -161,6 +169,8 @@ cmd_test() {
     [ "$failed" = 0 ]
 }
 
+cmd_interop() { cmd_test Weft.Interop; }
+
 cmd_bench() {
     need_root bench
     setup_runtime
@@ -191,7 +201,7 @@ cmd_clean() {
 verb=${1:-help}
 [ $# -eq 0 ] || shift
 case $verb in
-    build | publish | test | lab | bench | soak | fuzz | clean) "cmd_$verb" "$@" ;;
+    build | publish | test | interop | lab | bench | soak | fuzz | clean) "cmd_$verb" "$@" ;;
     help | -h | --help) usage ;;
     *)
         usage >&2
