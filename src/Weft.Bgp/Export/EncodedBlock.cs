@@ -25,7 +25,8 @@ internal sealed class EncodedBlock
 
     public EncodedBlock(EncodedBlockPool pool) => _pool = pool;
 
-    public byte[] Bytes { get; } = GC.AllocateUninitializedArray<byte>(Size);
+    /// <summary>Pinned: lives long, and the collector need not copy it.</summary>
+    public byte[] Bytes { get; } = GC.AllocateUninitializedArray<byte>(Size, pinned: true);
 
     public int Length { get; private set; }
 

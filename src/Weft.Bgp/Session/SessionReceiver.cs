@@ -53,7 +53,7 @@ internal sealed class SessionReceiver
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private UpdateDecoder? _decoder;
-    private byte[] _copy = new byte[MessageFramer.MaximumLength];
+    private byte[] _copy = []; // For messages that lie in two buffers; as long as the longest one so far needed.
     private long _lastHeard;
 
     public SessionReceiver(PipeReader pipe, PeerId peer, PeerSettings settings, UpdateBatchPool pool, MessageTally received, TimeProvider time, ILogger logger)
@@ -165,7 +165,6 @@ internal sealed class SessionReceiver
         {
             Session = session;
             _decoder = new UpdateDecoder(_pool, _peer, session, _settings, _logger);
-            _copy = session.ExtendedMessages ? new byte[session.MaximumMessageLength] : _copy;
         }
     }
 
@@ -176,6 +175,11 @@ internal sealed class SessionReceiver
         ReadOnlySpan<byte> message = sequence.FirstSpan;
         if (!sequence.IsSingleSegment)
         {
+            if (_copy.Length < sequence.Length)
+            {
+                _copy = new byte[Math.Max((int)sequence.Length, Math.Min(MessageFramer.MaximumLength, MaximumLength))];
+            }
+
             sequence.CopyTo(_copy);
             message = _copy.AsSpan(0, (int)sequence.Length);
         }

@@ -12,6 +12,9 @@ internal sealed class TimerWheel
     private readonly long _step;
     private long _now;
 
+    // No timer is due before this step. Lower than it need be after a disarm: then the loop wakes once for nothing.
+    private long _next = long.MaxValue;
+
     /// <param name="step">Ticks per slot.</param>
     /// <param name="now">The first tick.</param>
     public TimerWheel(long step, long now)
@@ -42,6 +45,7 @@ internal sealed class TimerWheel
         // Rounded up and past the current step: never early, never into a slot that was already looked at.
         entry.Due = Math.Max((dueTick + _step - 1) / _step, _now + 1);
         (_slots[entry.Due % Slots] ??= []).Add(entry);
+        _next = Math.Min(_next, entry.Due);
         Count++;
     }
 
@@ -88,28 +92,40 @@ internal sealed class TimerWheel
         }
     }
 
-    /// <summary>The tick at which the next timer is due; <see cref="long.MaxValue"/> without timers.</summary>
+    /// <summary>The tick at which the loop must look again: no timer is due before; <see cref="long.MaxValue"/> without timers.</summary>
     public long NextDue()
     {
         if (Count == 0)
         {
-            return long.MaxValue;
+            _next = long.MaxValue;
+        }
+        else if (_next <= _now)
+        {
+            _next = Earliest();
         }
 
+        return _next == long.MaxValue ? long.MaxValue : _next * _step;
+    }
+
+    private long Earliest()
+    {
         long later = long.MaxValue;
         for (long step = _now + 1; step <= _now + Slots; step++)
         {
-            foreach (Entry entry in _slots[step % Slots] ?? [])
+            if (_slots[step % Slots] is List<Entry> slot)
             {
-                if (entry.Due <= step)
+                foreach (Entry entry in slot)
                 {
-                    return step * _step;
-                }
+                    if (entry.Due <= step)
+                    {
+                        return step;
+                    }
 
-                later = Math.Min(later, entry.Due);
+                    later = Math.Min(later, entry.Due);
+                }
             }
         }
 
-        return later * _step;
+        return later;
     }
 }
