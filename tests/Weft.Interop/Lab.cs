@@ -4,7 +4,7 @@ namespace Weft.Interop;
 
 /// <summary>
 /// Two namespaces and a wire: weft in one, a peer in the other. Made by a test, removed with it.
-/// <code>  NAMEw [ weft ] eth0 10.99.0.1/24 2001:db8:99::1/64 ---- 10.99.0.2/24 2001:db8:99::2/64 eth0 [ peer ] NAMEp (and .3, ::3 for a second one)  </code>
+/// <code>  NAMEw [ weft ] eth0 10.99.0.1/24 2001:db8:99::1/64 ---- 10.99.0.2/24 2001:db8:99::2/64 eth0 [ peer ] NAMEp (others: .3 to .7)  </code>
 /// </summary>
 internal sealed class Lab : IAsyncDisposable
 {
@@ -44,8 +44,11 @@ internal sealed class Lab : IAsyncDisposable
 
         await Shell.RunAsync("ip", "-n", lab.WeftNamespace, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", lab.PeerNamespace);
         await lab.AddressAsync(lab.WeftNamespace, WeftIPv4, WeftIPv6);
-        await lab.AddressAsync(lab.PeerNamespace, "10.99.0.2", "2001:db8:99::2");
-        await lab.AddressAsync(lab.PeerNamespace, "10.99.0.3", "2001:db8:99::3");
+        for (int host = 2; host < 8; host++)
+        {
+            await lab.AddressAsync(lab.PeerNamespace, $"10.99.0.{host}", $"2001:db8:99::{host}");
+        }
+
         return lab;
     }
 

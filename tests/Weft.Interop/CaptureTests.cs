@@ -1,0 +1,170 @@
+using System.Globalization;
+using Weft.Interop.Raw;
+using Weft.Testing.Bgp;
+
+namespace Weft.Interop;
+
+/// <summary>
+/// Everything weft sends, judged by tshark from the wire: six neighbours of different kinds, each offering every capability weft offers it, and one feed with every
+/// attribute. What weft learns to offer comes along by itself; a setting that has to be switched on is added to <see cref="s_wishes"/>.
+/// <code>
+///   feeder (external) ---+            +--- external, client, inner (internal)
+///   client (internal) ---+--- weft ---+--- old (two-octet AS), six (over IPv6)
+/// </code>
+/// </summary>
+public sealed class CaptureTests
+{
+    private const ushort HoldTime = 30;
+
+    /// <summary>Settings of a neighbour that make weft offer more; each is used as soon as "weft config reference" names its key.</summary>
+    private static readonly (string Key, string Line)[] s_wishes =
+    [
+    ];
+
+    private static readonly byte[] s_extended = BgpBytes.Attribute(
+        0xC0, 16, [0x00, 0x02, .. BgpBytes.Number16(65002), .. BgpBytes.Number32(7), 0x02, 0x02, .. BgpBytes.Number32(4200000001), 0, 7, 0x03, 0x0C, 0, 0, 0, 0, 0, 8]);
+
+    private static readonly byte[] s_large = BgpBytes.Attribute(0xC0, 32, [.. BgpBytes.Number32(65002), .. BgpBytes.Number32(1), .. BgpBytes.Number32(2)]);
+
+    /// <summary>AS_SEQUENCE and AS_SET, both with an AS of four octets.</summary>
+    private static readonly byte[] s_path = BgpBytes.Attribute(
+        0x40, 2, [2, 2, .. BgpBytes.Number32(65002), .. BgpBytes.Number32(4200000001), 1, 2, .. BgpBytes.Number32(64999), .. BgpBytes.Number32(4200000002)]);
+
+    [Fact]
+    public async Task EverythingSent_IsDecodedByTsharkWithoutRemark()
+    {
+        await using Lab lab = await Lab.CreateAsync();
+        string capture = Path.Combine(lab.Folder, "wire.pcapng");
+        Daemon dumpcap = lab.Own(new Daemon("dumpcap", lab.WeftNamespace, "dumpcap", "-q", "-i", "eth0", "-f", "tcp port 179", "-w", capture));
+        await Shell.EventuallyAsync("the capture runs", () => Task.FromResult(File.Exists(capture)), () => Task.FromResult(dumpcap.Log));
+        Router weft = Router.Start(lab, await SettingsAsync());
+
+        using RawPeer feeder = await RawPeer.EstablishAsync(lab, "10.99.0.2", 65002, HoldTime);
+        using RawPeer client = await RawPeer.EstablishAsync(lab, "10.99.0.3", 65001, HoldTime);
+        using RawPeer inner = await RawPeer.EstablishAsync(lab, "10.99.0.4", 65001, HoldTime);
+        using RawPeer external = await RawPeer.EstablishAsync(lab, "10.99.0.5", 65005, HoldTime);
+        using RawPeer old = await RawPeer.EstablishAsync(lab, "10.99.0.6", 65006, HoldTime, [BgpBytes.Multiprotocol(1), BgpBytes.Multiprotocol(2), BgpBytes.Capability(2)]);
+        using RawPeer six = await RawPeer.EstablishAsync(lab, "2001:db8:99::7", 65007, HoldTime, to: Lab.WeftIPv6);
+        RawPeer[] listeners = [client, inner, external, old, six];
+
+        await feeder.SendAsync(ExternalRoutes(feeder));
+        await client.SendAsync(InternalRoutes(client));
+        byte[] last4 = BgpBytes.Nlri("198.51.100.0/24"), last6 = BgpBytes.Nlri("2001:db8:51::/48");
+        foreach (RawPeer listener in listeners)
+        {
+            await listener.UntilAsync("the last routes", p => p.Saw(last6) && p.Saw(last4));
+        }
+
+        await inner.SendAsync([.. BgpBytes.RouteRefresh(1), .. BgpBytes.RouteRefresh(2)]);
+        int seen = inner.Messages.Count;
+        await inner.UntilAsync("the refresh", p => p.Messages.Skip(seen).Any(m => m.AsSpan().IndexOf(last6) >= 0));
+        await feeder.SendAsync(Withdrawals(feeder));
+        await external.UntilAsync("the withdrawals", p => p.Messages.Count(m => m[18] == 2 && m.AsSpan().IndexOf(last4) >= 0) > 1 && p.Messages.Count(m => m.AsSpan().IndexOf(last6) >= 0) > 1);
+        await weft.OperateAsync("shutdown", "external", "back at noon: zurück um zwölf");
+        await external.UntilAsync("the words", p => p.IsClosed);
+        await client.SendAsync(BgpBytes.Message(9));
+        await client.UntilAsync("an error for what is no message", p => p.IsClosed);
+        await weft.Process.StopAsync();
+        await dumpcap.StopAsync();
+
+        string sent = $"bgp && (ip.src == {Lab.WeftIPv4} || ipv6.src == {Lab.WeftIPv6})";
+        // The length of an AS number is negotiated; tshark guesses unless told.
+        Assert.Empty(await RemarksAsync(capture, $"{sent} && ip.dst != 10.99.0.6", "4"));
+        Assert.Empty(await RemarksAsync(capture, $"{sent} && ipv6", "4"));
+        Assert.Empty(await RemarksAsync(capture, $"{sent} && ip.dst == 10.99.0.6", "2"));
+        HashSet<int> types = await FieldAsync(capture, sent, "bgp.type");
+        HashSet<int> offered = await FieldAsync(capture, sent, "bgp.cap.type");
+        Assert.Empty(new[] { 1, 2, 3, 4, offered.Contains(70) ? 5 : 4 }.Except(types));
+        Assert.Empty(new[] { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 32, 200 }.Except(await FieldAsync(capture, sent, "bgp.update.path_attribute.type_code")));
+        Assert.Empty(feeder.Offered.Select(static c => (int)c.Code).Except(offered));
+        Assert.Contains("back at noon: zurück um zwölf", await TsharkAsync("-r", capture, "-Y", $"bgp.type == 3 && {sent}", "-T", "fields", "-e", "bgp.notify.communication"));
+    }
+
+    private static byte[] ExternalRoutes(RawPeer to)
+    {
+        byte[] rest =
+        [
+            .. BgpBytes.Attribute(0x80, 4, BgpBytes.Number32(50)), .. BgpBytes.Attribute(0x40, 6), .. BgpBytes.Attribute(0xC0, 7, [.. BgpBytes.Number32(4200000001), 192, 0, 2, 1]),
+            .. BgpBytes.Communities(0xFDEA000A, 0xFDEA000B), .. s_extended, .. s_large, .. BgpBytes.Attribute(0xC0, 200, 1, 2, 3, 4),
+        ];
+        byte[] head = [.. BgpBytes.Origin(2), .. s_path];
+        byte[] next6 = [.. BgpBytes.Address("2001:db8:99::2"), .. BgpBytes.Address("fe80::2")];
+        return
+        [
+            // Enough with the same attributes to fill more than one message.
+            .. Enumerable.Range(0, 20).SelectMany(i => BgpBytes.Update([], [.. head, .. BgpBytes.NextHop("10.99.0.2"), .. rest], Many(to, i))),
+            .. Enumerable.Range(0, 20).SelectMany(i => BgpBytes.Update([], [.. head, .. rest, .. BgpBytes.MpReach(2, next6, Many6(to, i))], [])),
+            .. BgpBytes.Update([], [.. BgpBytes.Origin(), .. BgpBytes.AsPath(65002), .. BgpBytes.NextHop("10.99.0.2")], to.Nlri(1, "198.51.100.0/24")),
+            .. BgpBytes.Update([], [.. BgpBytes.Origin(), .. BgpBytes.AsPath(65002), .. BgpBytes.MpReach(2, next6.AsSpan(0, 16), to.Nlri(2, "2001:db8:51::/48"))], []),
+            .. BgpBytes.EndOfRib(1), .. BgpBytes.EndOfRib(2),
+        ];
+    }
+
+    /// <summary>From a client of the reflector, already reflected once before.</summary>
+    private static byte[] InternalRoutes(RawPeer to)
+    {
+        byte[] attributes =
+        [
+            .. BgpBytes.Origin(1), .. BgpBytes.AsPath(4200000007, 65009), .. BgpBytes.Attribute(0x80, 4, BgpBytes.Number32(5)), .. BgpBytes.Attribute(0x40, 5, BgpBytes.Number32(200)),
+            .. BgpBytes.Attribute(0x80, 9, 10, 255, 9, 9), .. BgpBytes.Attribute(0x80, 10, 10, 255, 8, 8),
+        ];
+        return
+        [
+            .. BgpBytes.Update([], [.. attributes, .. BgpBytes.NextHop("10.99.0.3")], to.Nlri(1, "203.0.113.0/24", "203.0.113.128/25")),
+            .. BgpBytes.Update([], [.. attributes, .. BgpBytes.MpReach(2, BgpBytes.Address("2001:db8:99::3"), to.Nlri(2, "2001:db8:113::/48"))], []),
+            .. BgpBytes.EndOfRib(1), .. BgpBytes.EndOfRib(2),
+        ];
+    }
+
+    private static byte[] Withdrawals(RawPeer to) =>
+    [
+        .. BgpBytes.Update([.. to.Nlri(1, "198.51.100.0/24"), .. Many(to, 3)], [], []),
+        .. BgpBytes.Update([], BgpBytes.MpUnreach(2, [.. to.Nlri(2, "2001:db8:51::/48"), .. Many6(to, 3)]), []),
+    ];
+
+    private static byte[] Many(RawPeer to, int block) => to.Nlri(1, [.. Enumerable.Range(0, 150).Select(i => $"100.{64 + block}.{i}.0/24")]);
+
+    private static byte[] Many6(RawPeer to, int block) => to.Nlri(2, [.. Enumerable.Range(0, 150).Select(i => $"2001:db8:{1000 + block}:{i}::/64")]);
+
+    private static async Task<string> SettingsAsync()
+    {
+        string reference = await Shell.RunAsync(Router.Executable, "config", "reference");
+        string wishes = string.Join('\n', s_wishes.Where(w => reference.Contains($"| `{w.Key}` |", StringComparison.Ordinal)).Select(static w => w.Line));
+        (string Name, string Address, uint As, string More)[] neighbors =
+        [
+            ("feeder", "10.99.0.2", 65002, ""), ("client", "10.99.0.3", 65001, "route-reflector-client = yes"), ("inner", "10.99.0.4", 65001, ""),
+            ("external", "10.99.0.5", 65005, ""), ("old", "10.99.0.6", 65006, ""), ("six", "2001:db8:99::7", 65007, ""),
+        ];
+        return $"""
+            [router]
+            router-id = {Lab.WeftIPv4}
+            local-as = 65001
+            run-dir = RUN_DIR
+            install-routes = no
+            restart-time = 0s
+            networks = 10.65.0.0/26, 2001:db8:65::/64
+
+            """ + string.Join('\n', neighbors.Select(n => $"""
+            [neighbor:{n.Name}]
+            address = {n.Address}
+            remote-as = {n.As}
+            families = ipv4, ipv6
+            passive = yes
+            {n.More}
+            {wishes}
+            """));
+    }
+
+    /// <summary>Lines of tshark's table of remarks that concern BGP.</summary>
+    private static async Task<IEnumerable<string>> RemarksAsync(string capture, string filter, string octets) =>
+        (await TsharkAsync("-r", capture, "-q", "-o", $"bgp.asn_len:{octets} octet", "-z", $"expert,note,{filter}")).Split('\n')
+            .Where(static l => l.Contains(" BGP ", StringComparison.Ordinal) || l.Contains("alformed", StringComparison.Ordinal));
+
+    private static async Task<HashSet<int>> FieldAsync(string capture, string filter, string field) =>
+    [
+        .. (await TsharkAsync("-r", capture, "-Y", filter, "-T", "fields", "-e", field)).Split([',', '\n'], StringSplitOptions.RemoveEmptyEntries)
+            .Select(static v => int.Parse(v, CultureInfo.InvariantCulture)),
+    ];
+
+    private static Task<string> TsharkAsync(params string[] arguments) => Shell.RunAsync("tshark", arguments);
+}
