@@ -24,6 +24,12 @@ internal static partial class Log
     [LoggerMessage(1505, LogLevel.Information, "peer {Peer}: {Count} stale {Family} routes dropped: the peer did not come back, or not all the way, in time")]
     public static partial void StaleRoutesDropped(ILogger logger, string peer, IpFamily family, int count);
 
-    [LoggerMessage(1506, LogLevel.Error, "peer {Peer}: more than {Limit} prefixes; the session is closed")]
-    public static partial void PrefixLimit(ILogger logger, string peer, int limit);
+    [LoggerMessage(1506, LogLevel.Error, "peer {Peer}: more than {Limit} {Family} prefixes; the session is ended and {Then}")]
+    public static partial void PrefixLimit(ILogger logger, string peer, int limit, IpFamily family, string then);
+
+    [LoggerMessage(1520, LogLevel.Warning, "peer {Peer}: {Count} {Family} prefixes, the limit is {Limit}")]
+    public static partial void PrefixWarning(ILogger logger, string peer, IpFamily family, int count, int limit);
+
+    [LoggerMessage(1521, LogLevel.Error, "peer {Peer}: {Count} {Family} prefixes are more than the limit of {Limit}; the session goes on")]
+    public static partial void PrefixLimitPassed(ILogger logger, string peer, IpFamily family, int count, int limit);
 }

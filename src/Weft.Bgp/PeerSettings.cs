@@ -61,6 +61,12 @@ public sealed record PeerSettings
     /// <summary>Zero: a third of the negotiated hold time.</summary>
     public TimeSpan KeepaliveTime { get; init; }
 
+    /// <summary>
+    /// RFC 9687: a peer that takes nothing of what we send for this long loses its session; longer than the hold time. Zero: never. Null: eight minutes, or twice the
+    /// negotiated hold time when that is longer.
+    /// </summary>
+    public TimeSpan? SendHoldTime { get; init; }
+
     /// <summary>Pause between connection attempts; jittered by up to a quarter.</summary>
     public TimeSpan ConnectRetryTime { get; init; } = TimeSpan.FromSeconds(5);
 
@@ -110,8 +116,8 @@ public sealed record PeerSettings
     /// <summary>Restart time told to this peer; null: <see cref="SpeakerOptions.RestartTime"/>.</summary>
     public TimeSpan? RestartTime { get; init; }
 
-    /// <summary>Prefixes per family after which the session is closed with Cease/1; 0: no limit.</summary>
-    public int MaximumPrefixes { get; init; }
+    /// <summary>Prefixes the peer may announce; null: any number.</summary>
+    public PrefixLimit? PrefixLimit { get; init; }
 
     /// <summary>False: the peer is configured but administratively down.</summary>
     public bool Enabled { get; init; } = true;

@@ -21,6 +21,9 @@ public sealed record PeerFamilySnapshot(IpFamily Family, int Received, int Accep
     /// <summary>Paths kept while the peer restarts (RFC 4724).</summary>
     public int Stale { get; init; }
 
+    /// <summary>More prefixes than <see cref="PrefixLimit"/> allows.</summary>
+    public bool LimitExceeded { get; init; }
+
     /// <summary>Number of the update group, counted from 1 as the groups are now; 0: in none.</summary>
     public int UpdateGroup { get; init; }
 
@@ -67,6 +70,9 @@ public sealed record PeerSnapshot
     public required NegotiatedSession? Negotiated { get; init; }
 
     public required ImmutableArray<PeerFamilySnapshot> Families { get; init; }
+
+    /// <summary>Why the session is kept down although it is enabled: the prefix limit; null: it is not.</summary>
+    public string? HeldDown { get; init; }
 
     /// <summary>Until the next attempt of our own; null when none is planned.</summary>
     public TimeSpan? NextConnect { get; init; }

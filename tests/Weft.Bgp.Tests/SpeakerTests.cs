@@ -157,7 +157,7 @@ public sealed class SpeakerTests : IAsyncDisposable
             await right.OriginateAsync(IpPrefix.Parse($"10.2.{i}.0/24"), RouteAttributes.Default);
         }
 
-        await left.AddPeerAsync(Peer("10.0.0.2", 65002) with { MaximumPrefixes = 3 });
+        await left.AddPeerAsync(Peer("10.0.0.2", 65002) with { PrefixLimit = new PrefixLimit { IPv4 = 3 } });
         await right.AddPeerAsync(Peer("10.0.0.1", 65001) with { Connect = ConnectMode.Passive });
 
         await UntilAsync(async () => (await First(right)).LastError?.Contains("(6/1)") == true, "Cease/1 at the other side");

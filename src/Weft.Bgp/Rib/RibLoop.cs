@@ -96,8 +96,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
             // A batch of a session whose peer was removed meanwhile has nowhere to go.
             if (Tables.Peers[batch.Peer] is { Session: not null } peer)
             {
-                _in.Apply(batch);
-                AfterBatch(peer);
+                Take(batch, peer);
             }
 
             _batches.Return(batch);
@@ -106,6 +105,19 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         {
             message.Call?.Invoke();
         }
+    }
+
+    private void Take(UpdateBatch batch, RibPeer peer)
+    {
+        if (peer.LimitState == PrefixLimitState.Ending)
+        {
+            // Asked again: the session loop may have been too busy to hear it.
+            peer.LimitExceeded?.Invoke();
+            return;
+        }
+
+        _in.Apply(batch);
+        AfterBatch(peer);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
@@ -174,9 +186,49 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
             Queue(SweepKind.RemoveStale, peer.Id);
         }
 
-        if (peer.Settings.MaximumPrefixes > 0 && peer.Received > peer.Settings.MaximumPrefixes)
+        if (peer.Settings.PrefixLimit is PrefixLimit limit)
         {
-            peer.LimitExceeded?.Invoke();
+            CheckLimit(peer, limit);
+        }
+    }
+
+    /// <summary>Each threshold is told once; again only after the peer has withdrawn a twentieth of its limit below it.</summary>
+    private void CheckLimit(RibPeer peer, PrefixLimit limit)
+    {
+        int most = limit.Of(Family);
+        if (most == 0 || peer.Session is null)
+        {
+            peer.LimitState = PrefixLimitState.Below;
+            return;
+        }
+
+        long warning = limit.Warning == 0 ? long.MaxValue : (long)most * limit.Warning / 100;
+        int slack = most / 20;
+        if (peer.Received > most)
+        {
+            if (limit.Action != PrefixLimitAction.Warn)
+            {
+                peer.LimitState = PrefixLimitState.Ending;
+                peer.LimitExceeded?.Invoke();
+            }
+            else if (peer.LimitState != PrefixLimitState.Exceeded)
+            {
+                peer.LimitState = PrefixLimitState.Exceeded;
+                Log.PrefixLimitPassed(_logger, peer.Settings.Name, Family, peer.Received, most);
+            }
+        }
+        else if (peer.LimitState == PrefixLimitState.Below && peer.Received >= warning)
+        {
+            peer.LimitState = PrefixLimitState.Warned;
+            Log.PrefixWarning(_logger, peer.Settings.Name, Family, peer.Received, most);
+        }
+        else if (peer.LimitState == PrefixLimitState.Exceeded && peer.Received < most - slack)
+        {
+            peer.LimitState = peer.Received >= warning ? PrefixLimitState.Warned : PrefixLimitState.Below;
+        }
+        else if (peer.LimitState == PrefixLimitState.Warned && peer.Received < warning - slack)
+        {
+            peer.LimitState = PrefixLimitState.Below;
         }
     }
 
@@ -200,6 +252,11 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         if (importChanged)
         {
             peer.Import = CompileImport(settings);
+        }
+
+        if (settings.PrefixLimit is PrefixLimit limit)
+        {
+            CheckLimit(peer, limit);
         }
 
         if (importChanged || loopsChanged)
@@ -252,6 +309,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         peer.LocalAs = session.LocalAs;
         peer.EndOfRibReceived = false;
         peer.LimitExceeded = limitExceeded;
+        peer.LimitState = PrefixLimitState.Below;
         if (peer.Stale != 0)
         {
             // RFC 4724 4.2: only what the peer says it kept forwarding may stay until End-of-RIB.
@@ -370,6 +428,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         Family, peer.Received, peer.Accepted, RouteQueries.CountAdvertised(Tables, peer.Member), peer.EndOfRibReceived, peer.Member is { EndOfRibDue: false })
     {
         Stale = peer.Stale,
+        LimitExceeded = peer.LimitState >= PrefixLimitState.Exceeded,
         UpdateGroup = peer.Member?.Group is { } group ? _out.Groups.TakeWhile(g => !ReferenceEquals(g, group)).Count() + 1 : 0,
         UpdateGroupMembers = peer.Member?.Group?.Members.Count ?? 0,
         Pending = peer.Member?.Group?.Pending.Count ?? 0,

@@ -7,6 +7,19 @@ using Weft.Primitives.Net;
 
 namespace Weft.Bgp.Rib;
 
+/// <summary>How near a peer is to its limit of prefixes, as far as it was told.</summary>
+internal enum PrefixLimitState : byte
+{
+    Below,
+    Warned,
+
+    /// <summary>Above, and the session goes on.</summary>
+    Exceeded,
+
+    /// <summary>Above, and the session is being ended: nothing more is taken from it.</summary>
+    Ending,
+}
+
 /// <summary>One peer as one family's RIB knows it. Owned by that RIB's loop.</summary>
 internal sealed class RibPeer
 {
@@ -58,6 +71,9 @@ internal sealed class RibPeer
 
     /// <summary>Tells the session that the peer sent more prefixes than it may.</summary>
     public Action? LimitExceeded { get; set; }
+
+    /// <summary>What has been said of the number of prefixes.</summary>
+    public PrefixLimitState LimitState { get; set; }
 
     /// <summary>Membership in an update group while the session is up.</summary>
     public GroupMember? Member { get; set; }

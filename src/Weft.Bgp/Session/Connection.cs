@@ -25,6 +25,7 @@ internal sealed class Connection : IReceiverEvents
     private readonly IPeerConnection _transport;
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _receiveStop = new();
+    private readonly CancellationTokenSource _sendStop = new();
     private readonly SessionReceiver _receiver;
 
     public Connection(PeerSession owner, SessionLoop loop, RibLoops ribs, IPeerConnection transport, SessionReceiver receiver, SessionSender sender, TimeProvider time)
@@ -52,6 +53,9 @@ internal sealed class Connection : IReceiverEvents
 
     public bool IsClosed { get; private set; }
 
+    /// <summary>On the session loop, before <see cref="Close"/>: nothing of what is queued needs to leave.</summary>
+    public void Abandon() => _sendStop.Cancel();
+
     /// <summary>On the session loop: stop reading, let what is queued leave, then close.</summary>
     public void Close()
     {
@@ -78,8 +82,7 @@ internal sealed class Connection : IReceiverEvents
 
     private async Task ServeAsync()
     {
-        using var sendStop = new CancellationTokenSource();
-        Task sending = Sender.RunAsync(sendStop.Token);
+        Task sending = Sender.RunAsync(_sendStop.Token);
         ReceiveEnd end = await _receiver.RunAsync(this, _receiveStop.Token);
         if (end == ReceiveEnd.Lost)
         {
@@ -95,7 +98,7 @@ internal sealed class Connection : IReceiverEvents
         Sender.Complete();
         if (await Task.WhenAny(sending, Task.Delay(Linger, _time, CancellationToken.None)) != sending)
         {
-            await sendStop.CancelAsync();
+            await _sendStop.CancelAsync();
         }
 
         await sending;

@@ -32,6 +32,7 @@ internal sealed class PeerSession
     private int _establishedCount;
     private string? _lastError;
     private DateTimeOffset? _lastErrorAt;
+    private string? _heldDown; // Why neither side may start the session now.
     private (string Reason, DateTimeOffset At)? _lastSent;
     private (string Reason, DateTimeOffset At)? _lastReceived;
 
@@ -60,6 +61,7 @@ internal sealed class PeerSession
             return;
         }
 
+        _heldDown = null;
         if (MayStart)
         {
             _main.Step(new SessionInput(SessionEvent.Start));
@@ -67,7 +69,7 @@ internal sealed class PeerSession
         else
         {
             // The old connection is still being taken down; its routes must be gone before new ones come.
-            _main.StartSoon();
+            _main.StartAfter(SessionSlot.EndingRetry);
         }
     }
 
@@ -105,6 +107,7 @@ internal sealed class PeerSession
     public bool Update(PeerSettings settings)
     {
         bool reset = SessionNeedsReset(Settings, settings);
+        bool release = _heldDown is not null && settings.PrefixLimit != Settings.PrefixLimit;
         if (reset)
         {
             byte subcode = settings.Enabled ? Subcode.OtherConfigurationChange : Subcode.AdministrativeShutdown;
@@ -114,7 +117,7 @@ internal sealed class PeerSession
 
         Settings = settings;
         _main.Fsm.Reconfigure(Configure());
-        if (reset)
+        if (reset || release)
         {
             Start();
         }
@@ -125,7 +128,7 @@ internal sealed class PeerSession
     /// <summary>An incoming connection. False: not wanted; the caller refuses it.</summary>
     public bool Accept(IPeerConnection transport)
     {
-        if (!Settings.Enabled || _removed)
+        if (!Settings.Enabled || _removed || _heldDown is not null)
         {
             return false;
         }
@@ -193,17 +196,27 @@ internal sealed class PeerSession
         }
     }
 
+    /// <summary>RFC 4486 4: Cease/1 with the family and the limit.</summary>
     public void OnLimitExceeded(Connection connection, IpFamily family)
     {
-        Log.PrefixLimit(_services.Logger, Settings.Name, Settings.MaximumPrefixes);
-        Span<byte> data = stackalloc byte[7];
-        data[1] = family == IpFamily.IPv4 ? (byte)1 : (byte)2;
-        data[2] = 1;
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(data[3..], (uint)Settings.MaximumPrefixes);
-        OnInput(connection, new SessionInput(
-            SessionEvent.MessageError,
-            Error: new BgpError(ErrorCode.Cease, Subcode.MaximumPrefixes, data.ToArray()),
-            Text: $"more than {Settings.MaximumPrefixes} {family} prefixes received"));
+        if (SlotOf(connection) is not SessionSlot slot || connection.IsClosed || Settings.PrefixLimit is not PrefixLimit limit)
+        {
+            return;
+        }
+
+        bool restarts = limit.Action == PrefixLimitAction.Restart;
+        string then = restarts ? $"comes back after {limit.RestartTime.TotalSeconds:0} s" : "stays down until the operator resets it";
+        string reason = $"more than {limit.Of(family)} {family} prefixes received";
+        Log.PrefixLimit(_services.Logger, Settings.Name, limit.Of(family), family, then);
+        byte[] data = [0, family == IpFamily.IPv4 ? (byte)1 : (byte)2, 1, 0, 0, 0, 0];
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(data.AsSpan(3), (uint)limit.Of(family));
+        var cease = new BgpError(ErrorCode.Cease, Subcode.MaximumPrefixes, data);
+        slot.Step(new SessionInput(SessionEvent.Stop, Error: cease, Text: $"{reason}; sent NOTIFICATION {cease}; the session {then}"));
+        _heldDown = reason;
+        if (restarts)
+        {
+            _main.StartAfter(limit.RestartTime);
+        }
     }
 
     public PeerSnapshot Describe(ImmutableArray<PeerFamilySnapshot> families) => new()
@@ -219,6 +232,7 @@ internal sealed class PeerSession
         Negotiated = _main.Fsm.State == SessionState.Established ? _main.Connection?.Session : null,
         Families = families,
         NextConnect = _main.Fsm.State == SessionState.Established ? null : _main.NextConnect,
+        HeldDown = _heldDown,
         LastSent = _lastSent,
         LastReceived = _lastReceived,
     };
@@ -284,7 +298,7 @@ internal sealed class PeerSession
     private void Attach(SessionSlot slot, IPeerConnection transport, bool incoming)
     {
         slot.CancelDial();
-        var sender = new SessionSender(transport.Pipe.Output, Id, _sent);
+        var sender = new SessionSender(transport.Pipe.Output, Id, _sent, _services.Time);
         var receiver = new SessionReceiver(transport.Pipe.Input, Id, Settings, _services.Batches, _received, _services.Time, _services.Logger);
         var connection = new Connection(this, _loop, _services.Ribs, transport, receiver, sender, _services.Time);
         slot.Connection = connection;
@@ -383,6 +397,9 @@ internal sealed class PeerSession
         }
     }
 
+    /// <summary>The time a session was kept down for is over.</summary>
+    internal void OnStarting() => _heldDown = null;
+
     internal bool MayStart => _ending == 0 && Settings.Enabled && !_removed;
 
     private SessionSlot? SlotOf(Connection connection) =>
@@ -428,9 +445,10 @@ internal sealed class PeerSession
         SharedSubnetIPv6 = before.SharedSubnetIPv6,
         ClusterId = before.ClusterId,
         SendMed = before.SendMed,
-        MaximumPrefixes = before.MaximumPrefixes,
+        PrefixLimit = before.PrefixLimit,
         AdvertisementInterval = before.AdvertisementInterval,
         ConnectRetryTime = before.ConnectRetryTime,
+        SendHoldTime = before.SendHoldTime,
         IdleHoldTime = before.IdleHoldTime,
         IdleHoldMaximum = before.IdleHoldMaximum,
         ShutdownMessage = before.ShutdownMessage,

@@ -26,6 +26,9 @@ internal sealed class SessionFsm
     /// <summary>RFC 4271 8.2.2: the hold timer before an OPEN was seen.</summary>
     private static readonly TimeSpan LargeHoldTime = TimeSpan.FromMinutes(4);
 
+    /// <summary>RFC 9687 4.4: what a send hold time is at least, unless the operator says otherwise.</summary>
+    private static readonly TimeSpan DefaultSendHoldTime = TimeSpan.FromMinutes(8);
+
     private SessionConfig _config;
     private OpenMessage? _received;
     private bool _openDelayRunning;
@@ -54,6 +57,10 @@ internal sealed class SessionFsm
         }
     }
 
+    /// <summary>RFC 9687: how long a peer may take nothing of what we send; zero: for ever, as without keepalives nothing need be sent.</summary>
+    public TimeSpan SendHoldTime => HoldTime == TimeSpan.Zero ? TimeSpan.Zero
+        : _config.Settings.SendHoldTime ?? (HoldTime * 2 > DefaultSendHoldTime ? HoldTime * 2 : DefaultSendHoldTime);
+
     public void Step<TActions>(in SessionInput input, ref TActions actions)
         where TActions : struct, ISessionActions, allows ref struct
     {
@@ -70,6 +77,11 @@ internal sealed class SessionFsm
                 break;
             case SessionEvent.HoldExpired when State >= SessionState.OpenSent:
                 Fail(new BgpError(ErrorCode.HoldTimerExpired, 0), $"hold timer expired: nothing heard for {HoldTime.TotalSeconds:0} s", ref actions);
+                break;
+            case SessionEvent.SendHoldExpired when State == SessionState.Established:
+                // RFC 9687 3: no NOTIFICATION. It could only queue behind what the peer does not take.
+                var sendHold = new BgpError(ErrorCode.SendHoldTimerExpired, 0);
+                GoIdle($"{sendHold}: the peer has taken nothing for {SendHoldTime.TotalSeconds:0} s", sendHold, ref actions);
                 break;
             case SessionEvent.KeepaliveExpired when State >= SessionState.OpenConfirm:
                 SendKeepalive(ref actions);
@@ -99,6 +111,11 @@ internal sealed class SessionFsm
             case SessionEvent.Keepalive when State == SessionState.OpenConfirm:
                 State = SessionState.Established;
                 ArmHold(ref actions);
+                if (SendHoldTime > TimeSpan.Zero)
+                {
+                    actions.Arm(SessionTimer.SendHold, SendHoldTime);
+                }
+
                 actions.Established(_received!);
                 break;
             case SessionEvent.Keepalive or SessionEvent.Update when _hasConnection && State != SessionState.Established:
@@ -411,6 +428,7 @@ internal sealed class SessionFsm
         actions.Disarm(SessionTimer.ConnectRetry);
         actions.Disarm(SessionTimer.Hold);
         actions.Disarm(SessionTimer.Keepalive);
+        actions.Disarm(SessionTimer.SendHold);
         actions.Disarm(SessionTimer.IdleHold);
         State = SessionState.Idle;
         _received = null;

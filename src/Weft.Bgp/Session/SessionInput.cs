@@ -2,7 +2,7 @@ using Weft.Bgp.Wire;
 
 namespace Weft.Bgp.Session;
 
-/// <summary>Timers of RFC 4271 8.1.3, and the two optional ones weft uses.</summary>
+/// <summary>Timers of RFC 4271 8.1.3, the two optional ones weft uses, and that of RFC 9687.</summary>
 internal enum SessionTimer : byte
 {
     ConnectRetry,
@@ -10,6 +10,7 @@ internal enum SessionTimer : byte
     Keepalive,
     OpenDelay,
     IdleHold,
+    SendHold,
 }
 
 /// <summary>Events of RFC 4271 8.1, by their meaning; the number of the RFC stands behind each.</summary>
@@ -56,6 +57,9 @@ internal enum SessionEvent : byte
 
     /// <summary>27, or ROUTE-REFRESH.</summary>
     Update,
+
+    /// <summary>29 (RFC 9687): the peer has not taken anything for too long.</summary>
+    SendHoldExpired,
 }
 
 /// <summary>One event with what it carries.</summary>

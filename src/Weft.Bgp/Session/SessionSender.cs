@@ -25,17 +25,20 @@ internal sealed class SessionSender : IBlockSink
     private readonly Channel<Item> _items = Channel.CreateUnbounded<Item>(new UnboundedChannelOptions { SingleReader = true });
     private readonly List<Item> _unflushed = [];
     private int _keepaliveQueued;
-    private long _progress;
+    private readonly TimeProvider _time;
+    private long _lastSent;
 
-    public SessionSender(PipeWriter pipe, PeerId peer, MessageTally sent)
+    public SessionSender(PipeWriter pipe, PeerId peer, MessageTally sent, TimeProvider time)
     {
         _pipe = pipe;
         _peer = peer;
         _sent = sent;
+        _time = time;
+        _lastSent = time.GetTimestamp();
     }
 
-    /// <summary>Grows with every flush: whoever watches for a peer that does not read compares two readings.</summary>
-    public long Progress => Volatile.Read(ref _progress);
+    /// <summary>When messages last went to the transport, all that were written with them; the send hold timer asks this (RFC 9687).</summary>
+    public long LastSent => Volatile.Read(ref _lastSent);
 
     /// <summary>Queues a copy of a small message.</summary>
     public void Send(ReadOnlySpan<byte> message)
@@ -79,7 +82,7 @@ internal sealed class SessionSender : IBlockSink
                 }
 
                 FlushResult flushed = await _pipe.FlushAsync(stop);
-                Volatile.Write(ref _progress, _progress + 1);
+                Volatile.Write(ref _lastSent, _time.GetTimestamp());
                 ReturnUnflushed();
                 if (flushed.IsCompleted)
                 {

@@ -5,11 +5,11 @@ namespace Weft.Bgp.Session;
 /// <summary>One state machine with its connection and timers. Owned by its <see cref="PeerSession"/>.</summary>
 internal sealed class SessionSlot
 {
-    private static readonly TimeSpan EndingRetry = TimeSpan.FromMilliseconds(100);
+    public static readonly TimeSpan EndingRetry = TimeSpan.FromMilliseconds(100);
 
     private readonly PeerSession _peer;
     private readonly SessionLoop _loop;
-    private readonly TimerWheel.Entry[] _timers = new TimerWheel.Entry[5];
+    private readonly TimerWheel.Entry[] _timers = new TimerWheel.Entry[6];
 
     public SessionSlot(PeerSession peer, SessionLoop loop, SessionConfig config)
     {
@@ -49,7 +49,7 @@ internal sealed class SessionSlot
         }
     }
 
-    public void StartSoon() => Arm(SessionTimer.IdleHold, EndingRetry);
+    public void StartAfter(TimeSpan pause) => Arm(SessionTimer.IdleHold, pause);
 
     public void CancelDial()
     {
@@ -84,6 +84,24 @@ internal sealed class SessionSlot
 
                 Step(new SessionInput(SessionEvent.HoldExpired));
                 break;
+            case SessionTimer.SendHold when Connection is Connection sending:
+                // KEEPALIVEs go out all the time: only a transport that takes nothing lets this grow.
+                long stuck = _loop.Now - sending.Sender.LastSent;
+                long sendHold = _loop.Ticks(Fsm.SendHoldTime);
+                if (sendHold == 0)
+                {
+                    break; // Switched off while the session runs.
+                }
+
+                if (stuck < sendHold)
+                {
+                    _loop.Wheel.Arm(_timers[(int)timer], sending.Sender.LastSent + sendHold);
+                    return;
+                }
+
+                sending.Abandon();
+                Step(new SessionInput(SessionEvent.SendHoldExpired));
+                break;
             case SessionTimer.Hold:
                 Step(new SessionInput(SessionEvent.HoldExpired));
                 break;
@@ -91,6 +109,7 @@ internal sealed class SessionSlot
                 Arm(SessionTimer.IdleHold, EndingRetry);
                 break;
             case SessionTimer.IdleHold:
+                _peer.OnStarting();
                 Step(new SessionInput(SessionEvent.Start));
                 break;
             case SessionTimer.ConnectRetry:
@@ -99,8 +118,10 @@ internal sealed class SessionSlot
             case SessionTimer.Keepalive:
                 Step(new SessionInput(SessionEvent.KeepaliveExpired));
                 break;
-            default:
+            case SessionTimer.OpenDelay:
                 Step(new SessionInput(SessionEvent.OpenDelayExpired));
+                break;
+            default:
                 break;
         }
     }

@@ -10,7 +10,7 @@ internal enum MessageType : byte
     RouteRefresh = 5,
 }
 
-/// <summary>NOTIFICATION error codes, RFC 4271 4.5 and RFC 7313.</summary>
+/// <summary>NOTIFICATION error codes, RFC 4271 4.5, RFC 7313 and RFC 9687.</summary>
 public enum ErrorCode : byte
 {
     None = 0,
@@ -21,6 +21,7 @@ public enum ErrorCode : byte
     FiniteStateMachine = 5,
     Cease = 6,
     RouteRefreshMessage = 7,
+    SendHoldTimerExpired = 8,
 }
 
 /// <summary>Subcodes by their error code.</summary>
@@ -36,6 +37,9 @@ internal static class Subcode
     public const byte UnsupportedOptionalParameter = 4;
     public const byte UnacceptableHoldTime = 6;
     public const byte UnsupportedCapability = 7;
+
+    /// <summary>RFC 9234.</summary>
+    public const byte RoleMismatch = 11;
 
     public const byte MalformedAttributeList = 1;
     public const byte UnrecognizedWellKnown = 2;
@@ -63,6 +67,9 @@ internal static class Subcode
     public const byte CollisionResolution = 7;
     public const byte OutOfResources = 8;
     public const byte HardReset = 9;
+
+    /// <summary>RFC 9384.</summary>
+    public const byte BfdDown = 10;
 }
 
 /// <summary>An error as NOTIFICATION carries it. Allocates only on the way down of a session.</summary>

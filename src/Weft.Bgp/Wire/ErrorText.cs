@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Globalization;
 using System.Text;
 
 namespace Weft.Bgp.Wire;
@@ -8,6 +10,13 @@ internal static class ErrorText
     public static string Describe(BgpError error)
     {
         string subcode = SubcodeName(error.Code, error.Subcode);
+        if (error is { Code: ErrorCode.Cease, Subcode: Subcode.HardReset, Data.Length: >= 2 })
+        {
+            // RFC 8538 3.1: what would have been sent stands in the data, one level deep.
+            byte[] inner = error.Data;
+            return inner[0] == (byte)ErrorCode.Cease && inner[1] == Subcode.HardReset ? $"Cease (6/9) {subcode}" : $"Cease (6/9) {subcode}: {Describe(new BgpError((ErrorCode)inner[0], inner[1], inner[2..]))}";
+        }
+
         var text = new StringBuilder($"{CodeName(error.Code)} ({(byte)error.Code}/{error.Subcode})");
         if (subcode.Length != 0)
         {
@@ -22,6 +31,11 @@ internal static class ErrorText
         {
             text.Append($": AS {error.Data[0] << 8 | error.Data[1]}");
         }
+        else if (error is { Code: ErrorCode.Cease, Subcode: Subcode.MaximumPrefixes, Data.Length: 7 })
+        {
+            // RFC 4486 4: AFI, SAFI, upper bound.
+            text.Append($": {BinaryPrimitives.ReadUInt32BigEndian(error.Data.AsSpan(3))} of AFI {BinaryPrimitives.ReadUInt16BigEndian(error.Data)} SAFI {error.Data[2]}");
+        }
         else if (error.Data.Length != 0)
         {
             text.Append(": ").Append(Convert.ToHexString(error.Data.AsSpan(0, Math.Min(error.Data.Length, 32))));
@@ -30,7 +44,10 @@ internal static class ErrorText
         return text.ToString();
     }
 
-    /// <summary>RFC 9003: one length octet and UTF-8 text. Control characters are replaced, so a peer cannot write into the operator's terminal.</summary>
+    /// <summary>
+    /// RFC 9003: one length octet and UTF-8 text. What is not UTF-8 shows as U+FFFD; so do control and formatting characters, so that a peer cannot write into the
+    /// operator's terminal.
+    /// </summary>
     public static bool TryShutdownCommunication(BgpError error, out string message)
     {
         message = string.Empty;
@@ -43,7 +60,8 @@ internal static class ErrorText
         char[] text = Encoding.UTF8.GetChars(error.Data, 1, error.Data[0]);
         for (int i = 0; i < text.Length; i++)
         {
-            text[i] = char.IsControl(text[i]) ? '\uFFFD' : text[i];
+            text[i] = char.GetUnicodeCategory(text[i]) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
+                or UnicodeCategory.ParagraphSeparator ? '\uFFFD' : text[i];
         }
 
         message = new string(text);
@@ -77,6 +95,7 @@ internal static class ErrorText
         ErrorCode.FiniteStateMachine => "Finite State Machine Error",
         ErrorCode.Cease => "Cease",
         ErrorCode.RouteRefreshMessage => "ROUTE-REFRESH Message Error",
+        ErrorCode.SendHoldTimerExpired => "Send Hold Timer Expired",
         _ => "Error",
     };
 
@@ -89,6 +108,7 @@ internal static class ErrorText
         (ErrorCode.OpenMessage, 2) => "Bad Peer AS",
         (ErrorCode.OpenMessage, 3) => "Bad BGP Identifier",
         (ErrorCode.OpenMessage, 4) => "Unsupported Optional Parameter",
+        (ErrorCode.OpenMessage, 5) => "Authentication Failure",
         (ErrorCode.OpenMessage, 6) => "Unacceptable Hold Time",
         (ErrorCode.OpenMessage, 7) => "Unsupported Capability",
         (ErrorCode.OpenMessage, 11) => "Role Mismatch",
@@ -98,6 +118,7 @@ internal static class ErrorText
         (ErrorCode.UpdateMessage, 4) => "Attribute Flags Error",
         (ErrorCode.UpdateMessage, 5) => "Attribute Length Error",
         (ErrorCode.UpdateMessage, 6) => "Invalid ORIGIN Attribute",
+        (ErrorCode.UpdateMessage, 7) => "AS Routing Loop",
         (ErrorCode.UpdateMessage, 8) => "Invalid NEXT_HOP Attribute",
         (ErrorCode.UpdateMessage, 9) => "Optional Attribute Error",
         (ErrorCode.UpdateMessage, 10) => "Invalid Network Field",
@@ -105,6 +126,7 @@ internal static class ErrorText
         (ErrorCode.FiniteStateMachine, 1) => "Unexpected Message in OpenSent",
         (ErrorCode.FiniteStateMachine, 2) => "Unexpected Message in OpenConfirm",
         (ErrorCode.FiniteStateMachine, 3) => "Unexpected Message in Established",
+        (ErrorCode.RouteRefreshMessage, 1) => "Invalid Message Length",
         (ErrorCode.Cease, 1) => "Maximum Number of Prefixes Reached",
         (ErrorCode.Cease, 2) => "Administrative Shutdown",
         (ErrorCode.Cease, 3) => "Peer De-configured",

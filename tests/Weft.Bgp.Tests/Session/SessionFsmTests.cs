@@ -93,7 +93,8 @@ public sealed class SessionFsmTests
     [InlineData("OpenSent", "Update", "Idle", "send Notification 5/1")]
     [InlineData("OpenSent", "CollisionDump", "Idle", "send Notification 6/7")]
     [InlineData("OpenSent", "Stop", "Idle", "send Notification 6/2")]
-    [InlineData("OpenConfirm", "Keepalive", "Established", "arm Hold, established")]
+    [InlineData("OpenConfirm", "Keepalive", "Established", "arm Hold, arm SendHold 480, established")]
+    [InlineData("OpenConfirm", "SendHoldExpired", "OpenConfirm", "")]
     [InlineData("OpenConfirm", "KeepaliveExpired", "OpenConfirm", "send Keepalive, arm Keepalive")]
     [InlineData("OpenConfirm", "HoldExpired", "Idle", "send Notification 4/0")]
     [InlineData("OpenConfirm", "Open", "Idle", "send Notification 5/2")]
@@ -104,6 +105,7 @@ public sealed class SessionFsmTests
     [InlineData("Established", "KeepaliveExpired", "Established", "send Keepalive, arm Keepalive")]
     [InlineData("Established", "Keepalive", "Established", "")]
     [InlineData("Established", "HoldExpired", "Idle", "send Notification 4/0, drop, arm IdleHold, down")]
+    [InlineData("Established", "SendHoldExpired", "Idle", "drop, disarm SendHold, arm IdleHold, down Send Hold Timer Expired (8/0)")]
     [InlineData("Established", "MessageError", "Idle", "send Notification 3/1")]
     [InlineData("Established", "Notification", "Idle", "drop, arm IdleHold, down")]
     [InlineData("Established", "ConnectionFailed", "Idle", "drop, arm IdleHold, down")]
@@ -215,6 +217,28 @@ public sealed class SessionFsmTests
 
         Assert.DoesNotContain(log, static l => l.StartsWith("arm", StringComparison.Ordinal));
         Assert.Contains("disarm Hold", log);
+    }
+
+    [Theory]
+    [InlineData(30, null, "arm SendHold 480")]
+    [InlineData(300, null, "arm SendHold 600")]
+    [InlineData(30, 45, "arm SendHold 45")]
+    [InlineData(30, 0, null)]
+    [InlineData(0, null, null)]
+    public void SendHoldTime_IsEightMinutesOrTwiceTheHoldTime_OrWhatTheOperatorSays(ushort hold, int? configured, string? armed)
+    {
+        SessionConfig config = Config();
+        config = config with
+        {
+            Settings = config.Settings with { SendHoldTime = configured is int seconds ? TimeSpan.FromSeconds(seconds) : null },
+            LocalOpen = config.LocalOpen with { HoldTime = 300 },
+        };
+        SessionFsm fsm = In(SessionState.OpenSent, config);
+        Step(fsm, new SessionInput(SessionEvent.Open, GoodOpen with { HoldTime = hold }));
+
+        List<string> log = Step(fsm, new SessionInput(SessionEvent.Keepalive));
+
+        Assert.Equal(armed, log.Find(static l => l.StartsWith("arm SendHold", StringComparison.Ordinal)));
     }
 
     private readonly struct Recorder(List<string> log, bool survives) : ISessionActions
