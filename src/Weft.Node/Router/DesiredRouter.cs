@@ -147,7 +147,7 @@ internal sealed record DesiredRouter
 
         // RFC 4271 5.1.3: on a link shared with an external neighbour, a third router on it is named as next hop instead of us.
         bool shares = !isInternal && n.Multihop == 0 && n.TtlSecurity <= 1;
-        return new PeerSettings
+        return n.Peering.ApplyTo(new PeerSettings
         {
             SharedSubnetIPv4 = shares && n.Families.HasFlag(AddressFamilies.IPv4) ? addresses.SharedWith(n.Address, IpFamily.IPv4) : default,
             SharedSubnetIPv6 = shares && n.Families.HasFlag(AddressFamilies.IPv6) ? addresses.SharedWith(n.Address, IpFamily.IPv6) : default,
@@ -168,7 +168,6 @@ internal sealed record DesiredRouter
             LocalIPv4 = n.Families.HasFlag(AddressFamilies.IPv4) && n.Address.IsIPv6 ? addresses.Towards(n.Address, IpFamily.IPv4) : default,
             LocalIPv6 = n.Families.HasFlag(AddressFamilies.IPv6) && (n.Address.IsIPv4 || n.Address.IsLinkLocal) ? addresses.Towards(n.Address, IpFamily.IPv6) : default,
             AllowedLocalAs = n.AllowedLocalAs,
-            MaximumPrefixes = n.MaximumPrefixes,
             Enabled = n.Enabled,
             Import = Policy(n.Import, settings, pools),
             Export = Policy(n.Export, settings, pools),
@@ -179,7 +178,7 @@ internal sealed record DesiredRouter
                 Ttl = n.Multihop > 0 ? n.Multihop : isInternal ? PeerTransportOptions.AnyDistance : 1,
                 Description = n.Description,
             },
-        };
+        });
     }
 
     private static RoutePolicy? Policy(RouteFilterSetting filter, RouterSettings settings, RoutePolicy pools) => filter.Kind switch

@@ -23,6 +23,7 @@ internal static class NeighborAnswer
             ["localAs"] = localAs,
             ["internal"] = settings.RemoteAs == localAs,
             ["state"] = settings.Enabled ? peer.State.ToString() : "Disabled",
+            ["heldDown"] = peer.HeldDown,
             ["since"] = peer.Since.ToString("O"),
             ["seconds"] = (long)(time.GetUtcNow() - peer.Since).TotalSeconds,
             ["shutdown"] = now.Shutdown.TryGetValue(settings.Name, out string? message) ? message : null,
@@ -33,7 +34,7 @@ internal static class NeighborAnswer
             ["lastErrorAt"] = peer.LastErrorAt?.ToString("O"),
             ["lastSent"] = Ending(peer.LastSent),
             ["lastReceived"] = Ending(peer.LastReceived),
-            ["nextConnect"] = settings.Enabled && settings.Connect == ConnectMode.Active && peer.NextConnect is { } next ? Math.Ceiling(next.TotalSeconds) : null,
+            ["nextConnect"] = settings.Enabled && (settings.Connect == ConnectMode.Active || peer.HeldDown is not null) && peer.NextConnect is { } next ? Math.Ceiling(next.TotalSeconds) : null,
             ["description"] = options.Description,
             ["passive"] = settings.Connect == ConnectMode.Passive,
             ["password"] = options.Password is not null,
@@ -41,7 +42,8 @@ internal static class NeighborAnswer
             ["ttl"] = options.Ttl,
             ["sourceAddress"] = settings.LocalAddress.Family == IpFamily.None ? null : settings.LocalAddress.ToString(),
             ["routeReflectorClient"] = settings.RouteReflectorClient,
-            ["maximumPrefixes"] = settings.MaximumPrefixes == 0 ? null : settings.MaximumPrefixes,
+            ["maximumPrefixes"] = Limit(settings.PrefixLimit),
+            ["sendHoldTime"] = settings.SendHoldTime?.TotalSeconds,
             ["allowedLocalAs"] = settings.AllowedLocalAs,
             ["nextHop"] = settings.NextHop.ToString().ToLowerInvariant(),
             ["holdTimeOffered"] = settings.HoldTime.TotalSeconds,
@@ -64,6 +66,15 @@ internal static class NeighborAnswer
     private static JsonObject? Ending((string Reason, DateTimeOffset At)? ending) =>
         ending is { } e ? new JsonObject { ["reason"] = e.Reason, ["at"] = e.At.ToString("O") } : null;
 
+    private static JsonObject? Limit(PrefixLimit? limit) => limit is null ? null : new JsonObject
+    {
+        ["ipv4"] = limit.IPv4 == 0 ? null : limit.IPv4,
+        ["ipv6"] = limit.IPv6 == 0 ? null : limit.IPv6,
+        ["warning"] = limit.Warning == 0 ? null : limit.Warning,
+        ["action"] = limit.Action.ToString().ToLowerInvariant(),
+        ["restart"] = limit.Action == PrefixLimitAction.Restart ? limit.RestartTime.TotalSeconds : null,
+    };
+
     private static JsonObject Session(NegotiatedSession session) => new()
     {
         ["localAddress"] = session.LocalAddress.ToString(),
@@ -85,6 +96,7 @@ internal static class NeighborAnswer
         ["accepted"] = family.Accepted,
         ["rejected"] = family.Received - family.Accepted,
         ["stale"] = family.Stale,
+        ["limitExceeded"] = family.LimitExceeded,
         ["advertised"] = family.Advertised,
         ["pending"] = family.Pending,
         ["endOfRibReceived"] = family.EndOfRibReceived,

@@ -72,9 +72,6 @@ internal sealed record NeighborSettings
     public static readonly Setting<TimeSpan> ConnectRetrySetting = Setting.Duration(Section, "connect-retry", "", TimeSpan.FromSeconds(1), TimeSpan.FromHours(1),
         "Overrides [router] connect-retry.");
 
-    public static readonly Setting<long> MaximumPrefixSetting = Setting.Integer(Section, "maximum-prefix", 0, 0, 100_000_000,
-        "Prefixes per family after which the session is closed (Cease/1); 0: no limit.");
-
     public static readonly Setting<long> AllowLocalAsSetting = Setting.Integer(Section, "allow-local-as", 0, 0, 10,
         "How often our own AS may stand in a received path.");
 
@@ -82,7 +79,7 @@ internal sealed record NeighborSettings
     [
         AddressSetting, InterfaceSetting, PortSetting, RemoteAsSetting, LocalAsSetting, DescriptionSetting, PasswordSetting, PasswordFileSetting, PassiveSetting,
         EnabledSetting, SourceAddressSetting, TtlSecuritySetting, MultihopSetting, NextHopSelfSetting, RouteReflectorClientSetting, ImportSetting, ExportSetting,
-        FamiliesSetting, HoldTimeSetting, KeepaliveSetting, ConnectRetrySetting, MaximumPrefixSetting, AllowLocalAsSetting,
+        FamiliesSetting, HoldTimeSetting, KeepaliveSetting, ConnectRetrySetting, AllowLocalAsSetting, .. PeeringSettings.All,
     ];
 
     public required string Name { get; init; }
@@ -130,7 +127,7 @@ internal sealed record NeighborSettings
 
     public TimeSpan ConnectRetryTime { get; init; }
 
-    public int MaximumPrefixes { get; init; }
+    public PeeringSettings Peering { get; init; } = new();
 
     public int AllowedLocalAs { get; init; }
 
@@ -180,9 +177,9 @@ internal sealed record NeighborSettings
             HoldTime = reader.IsSet(HoldTimeSetting, name) ? reader.Get(HoldTimeSetting, name) : router.HoldTime,
             KeepaliveTime = reader.IsSet(KeepaliveSetting, name) ? reader.Get(KeepaliveSetting, name) : router.KeepaliveTime,
             ConnectRetryTime = reader.IsSet(ConnectRetrySetting, name) ? reader.Get(ConnectRetrySetting, name) : router.ConnectRetryTime,
-            MaximumPrefixes = (int)reader.Get(MaximumPrefixSetting, name),
             AllowedLocalAs = (int)reader.Get(AllowLocalAsSetting, name),
         };
+        neighbor = neighbor with { Peering = PeeringSettings.Read(reader, name, neighbor.HoldTime) };
         Check(reader, neighbor, router);
         return neighbor;
     }

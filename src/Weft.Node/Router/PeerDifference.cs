@@ -21,7 +21,7 @@ internal static class PeerDifference
         ("import policy", p => p.Import, Again), ("export policy", p => p.Export, Again), ("next hop", p => p.NextHop, Again), ("allowed local AS", p => p.AllowedLocalAs, Again),
         ("route reflection client", p => p.RouteReflectorClient, Again), ("cluster id", p => p.ClusterId, Again), ("send MED", p => p.SendMed, Again),
         ("own next-hop addresses", p => (p.LocalIPv4, p.LocalIPv6), Again), ("shared subnet", p => (p.SharedSubnetIPv4, p.SharedSubnetIPv6), Again),
-        ("maximum prefixes", p => p.MaximumPrefixes, AtOnce), ("advertisement interval", p => p.AdvertisementInterval, AtOnce),
+        ("maximum prefixes", p => p.PrefixLimit, AtOnce), ("send hold time", p => p.SendHoldTime, NextOpen), ("advertisement interval", p => p.AdvertisementInterval, AtOnce),
         ("description", p => PeerSocket.Options(p).Description, AtOnce), ("shutdown message", p => p.ShutdownMessage, AtOnce),
     ];
 

@@ -52,16 +52,19 @@ internal static class ShowTables
         Line(text, "protection", string.Join(", ", new[] { Flag(n["password"]) ? "TCP MD5" : "", Text(n["ttlSecurity"]) is "0" or "" ? $"TTL {Text(n["ttl"])}" : $"TTL security, {Text(n["ttlSecurity"])} hops" }.Where(s => s.Length > 0)));
         Line(text, "state", $"{Text(n["state"])} for {Age(n["seconds"])}, {Times(n["established"])}");
         Line(text, "shut down", n["shutdown"] is null ? "" : $"by the operator{(Text(n["shutdown"]) is { Length: > 0 } message ? $": {message}" : "")}; weft router enable {Text(n["name"])} takes it back");
+        Line(text, "held down", Text(n["heldDown"]) is { Length: > 0 } held
+            ? $"{held}; {(Text(n["nextConnect"]) is { Length: > 0 } back ? $"comes back in {back} s" : "stays down")}, weft router reset {Text(n["name"])} lets it up" : "");
         Line(text, "next connect", Text(n["nextConnect"]) is { Length: > 0 } next ? $"in {next} s" : "");
         Line(text, "ended by us", n["lastSent"] is JsonObject sent ? $"{Text(sent["reason"])} ({Text(sent["at"])})" : "");
         Line(text, "ended by it", n["lastReceived"] is JsonObject received ? $"{Text(received["reason"])} ({Text(received["at"])})" : "");
         Line(text, "last error", Text(n["lastError"]).Length == 0 || n["lastSent"] is not null || n["lastReceived"] is not null ? "" : Text(n["lastError"]));
         Line(text, "policy", $"import {Text(n["import"])}, export {Text(n["export"])}, next hop {Text(n["nextHop"])}");
-        Line(text, "limit", Text(n["maximumPrefixes"]) is { Length: > 0 } limit ? $"{limit} prefixes per family" : "");
+        Line(text, "limit", n["maximumPrefixes"] is JsonObject limit ? Limit(limit) : "");
         foreach (JsonObject family in Objects(n["families"]))
         {
             Line(text, Text(family["family"]), $"{Text(family["received"])} received, {Text(family["accepted"])} accepted, {Text(family["advertised"])} advertised"
                 + (Text(family["stale"]) is "0" or "" ? "" : $", {Text(family["stale"])} stale")
+                + (Flag(family["limitExceeded"]) ? ", above the limit" : "")
                 + (Text(family["pending"]) is "0" or "" ? "" : $", {Text(family["pending"])} to be sent")
                 + (Text(family["updateGroup"]) is "0" or "" ? "" : $"; update group {Text(family["updateGroup"])} of {Text(family["updateGroupMembers"])}")
                 + (Flag(family["endOfRibReceived"]) ? "; End-of-RIB received" : ""));
@@ -82,6 +85,12 @@ internal static class ShowTables
 
         return text.ToString();
     }
+
+    /// <summary>"1000 ipv4, 200 ipv6 prefixes, warning at 80 %, then restart after 300 s".</summary>
+    private static string Limit(JsonObject limit) =>
+        string.Join(", ", new[] { "ipv4", "ipv6" }.Where(f => limit[f] is not null).Select(f => $"{Text(limit[f])} {f}")) + " prefixes"
+        + (limit["warning"] is null ? "" : $", warning at {Text(limit["warning"])} %")
+        + Text(limit["action"]) switch { "warn" => ", then only a warning", "reset" => ", then down until reset", _ => $", then down for {Text(limit["restart"])} s" };
 
     public const string Legend = "* best, = equally good, K in the kernel, S stale";
 

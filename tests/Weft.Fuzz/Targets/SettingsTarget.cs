@@ -27,7 +27,7 @@ internal sealed class SettingsTarget : FuzzTarget
         address = fe80::2
         interface = eth0
         remote-as = 1.10
-        maximum-prefix = 1000
+        maximum-prefixes = 1000
         """;
 
     private static readonly Hashtable s_environment = [];

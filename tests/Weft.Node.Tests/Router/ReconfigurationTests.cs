@@ -33,7 +33,7 @@ public sealed class ReconfigurationTests : BirdPair
         await Learnt(Learned[0], Learned[2]);
         await ReloadAsync(weft, Settings(), "settings read again");
         await Learnt(Learned);
-        await ReloadAsync(weft, Settings("description = the tor\nmaximum-prefix = 1000\nallow-local-as = 2\nexport = none"), "allowed local AS over the routes that are here");
+        await ReloadAsync(weft, Settings("description = the tor\nmaximum-prefixes = 1000\nallow-local-as = 2\nexport = none"), "allowed local AS over the routes that are here");
         await BirdLearnt();
         await ReloadAsync(weft, Settings(router: "multipath = 1\nrestart-time = 60s\nroute-metric = 2048"), "multipath 8 -> 1");
         await Learnt([.. Learned.Select(r => r.Replace("1024", "2048"))]);

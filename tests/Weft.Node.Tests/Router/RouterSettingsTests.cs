@@ -114,6 +114,31 @@ public sealed class RouterSettingsTests : IDisposable
         Assert.DoesNotContain("secret", problem);
     }
 
+    [Theory]
+    [InlineData("maximum-prefixes = 100", 100, 100)]
+    [InlineData("maximum-prefixes = ipv6 7", 0, 7)]
+    [InlineData("maximum-prefixes = ipv4 1000, ipv6 200", 1000, 200)]
+    public void MaximumPrefixes_ArePerFamily(string text, int ipv4, int ipv6)
+    {
+        (RouterSettings settings, IReadOnlyList<string> problems) = Read($"[router]\nrouter-id=1.1.1.1\nlocal-as=1\n[neighbor:a]\naddress=10.0.0.2\nremote-as=2\n{text}\nmaximum-prefixes-action = warn\n");
+
+        Assert.Empty(problems);
+        Weft.Bgp.PrefixLimit limit = settings.Neighbors[0].Peering.Limit!;
+        Assert.Equal((ipv4, ipv6, 80, Weft.Bgp.PrefixLimitAction.Warn), (limit.IPv4, limit.IPv6, limit.Warning, limit.Action));
+    }
+
+    [Theory]
+    [InlineData("maximum-prefixes = many", "maximum-prefixes")]
+    [InlineData("maximum-prefixes = ipv4 5 6", "maximum-prefixes")]
+    [InlineData("maximum-prefixes-action = panic", "maximum-prefixes-action")]
+    [InlineData("send-hold-time = 60s", "longer than the hold time (90 s)")]
+    public void LimitsThatCannotBe_AreReported(string text, string expected)
+    {
+        (_, IReadOnlyList<string> problems) = Read($"[router]\nrouter-id=1.1.1.1\nlocal-as=1\n[neighbor:a]\naddress=10.0.0.2\nremote-as=2\n{text}\n");
+
+        Assert.Contains(expected, Assert.Single(problems));
+    }
+
     [Fact]
     public void TwoNeighboursWithOneAddress_AreReported()
     {

@@ -1,0 +1,57 @@
+using System.Diagnostics;
+
+namespace Weft.Node.Tests.Router;
+
+/// <summary>Kinds of neighbours and their limits, by the settings file, against BIRD 2.</summary>
+public sealed class PeeringTests : BirdPair
+{
+    private string Type(params string[] words)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(RouterProcess.Executable, ["router", .. words, "--run-dir", Path.Combine(Folder, "weft")])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        string text = process.StandardOutput.ReadToEnd() + process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        return text;
+    }
+
+    [Fact]
+    public async Task MaximumPrefixes_EndsTheSession_SaysWhenItComesBack_AndTheOperatorMayBeFaster()
+    {
+        Bird bird = StartBird(BirdSettings());
+        RouterProcess weft = StartWeft(Settings("maximum-prefixes = ipv4 1, ipv6 10\nmaximum-prefixes-restart = 10m"));
+        await weft.UntilEstablished("bird6");
+        await weft.Until("bird", n => n?["heldDown"] is not null);
+
+        string shown = Type("show", "neighbor", "bird");
+        Assert.Contains("more than 1 IPv4 prefixes received; comes back in", shown);
+        Assert.Contains("1 ipv4, 10 ipv6 prefixes, warning at 80 %, then down for 600 s", shown);
+        await Poll.UntilAsync(() => Task.FromResult(bird.Output), t => t.Contains("Received: Maximum number of prefixes reached"), t => t);
+        await Learnt(Learned[2]);
+
+        Type("reset", "bird");
+        await weft.Until("bird", n => (int?)n?["established"] >= 2 && n["heldDown"] is not null);
+
+        RouterProcess.Write(Path.Combine(Folder, "weft"), Settings("maximum-prefixes = 2\nmaximum-prefixes-action = reset"));
+        weft.Signal("HUP");
+        await weft.UntilEstablished("bird");
+        await Learnt(Learned);
+    }
+
+    [Fact]
+    public async Task DisabledNeighbour_IsToldTheMessageOfTheSettings()
+    {
+        Bird bird = StartBird(BirdSettings());
+        RouterProcess weft = StartWeft(Settings());
+        await weft.UntilEstablished("bird");
+
+        RouterProcess.Write(Path.Combine(Folder, "weft"), Settings("enabled = no\nshutdown-message = moved to rack 7"));
+        weft.Signal("HUP");
+
+        await Poll.UntilAsync(() => Task.FromResult(bird.Ask("show protocols all weft")), t => t.Contains("moved to rack 7"), t => t);
+        bird.Ask("disable weft6 \"back at noon\"");
+        Assert.Equal("Disabled", (string?)(await weft.NeighborAsync("bird"))!["state"]);
+    }
+}
