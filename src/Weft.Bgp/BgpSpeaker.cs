@@ -162,6 +162,7 @@ public sealed class BgpSpeaker
             bool reset = await AskAsync(peer, () => peer.Update(settings));
             await _ribs.IPv4.PostAsync(() => _ribs.IPv4.UpdatePeer(peer.Id, settings), stop);
             await _ribs.IPv6.PostAsync(() => _ribs.IPv6.UpdatePeer(peer.Id, settings), stop);
+            await peer.Loop.PostAsync(peer.Resume, CancellationToken.None);
             return reset ? PeerChange.SessionReset : PeerChange.Done;
         }
         finally

@@ -26,6 +26,7 @@ internal sealed class PeerSession
     private IPeerConnection? _waiting;
     private int _ending;
     private bool _removed;
+    private bool _resumes;
     private TaskCompletionSource? _allEnded;
     private DateTimeOffset _since;
     private long _sinceTimestamp; // The same moment on the monotonic clock: what is shown may jump with the wall clock, what is decided may not.
@@ -103,7 +104,7 @@ internal sealed class PeerSession
         Start();
     }
 
-    /// <summary>True when the session had to be closed for the new settings.</summary>
+    /// <summary>True when the session had to be closed for the new settings. What was stopped starts by <see cref="Resume"/>, when the RIBs have the settings too.</summary>
     public bool Update(PeerSettings settings)
     {
         bool reset = SessionNeedsReset(Settings, settings);
@@ -117,12 +118,21 @@ internal sealed class PeerSession
 
         Settings = settings;
         _main.Fsm.Reconfigure(Configure());
-        if (reset || release)
+        _resumes |= reset || release;
+        return reset;
+    }
+
+    /// <summary>Ends <see cref="Update"/>.</summary>
+    public void Resume()
+    {
+        if (!_resumes)
         {
-            Start();
+            return;
         }
 
-        return reset;
+        _resumes = false;
+        Start();
+        TakeWaiting();
     }
 
     /// <summary>An incoming connection. False: not wanted; the caller refuses it.</summary>
@@ -133,9 +143,9 @@ internal sealed class PeerSession
             return false;
         }
 
-        if (_ending > 0 && _main.Connection is null)
+        if ((_ending > 0 || _resumes) && _main.Connection is null)
         {
-            // The old connection is still being taken down: its routes first.
+            // The old connection is still being taken down: its routes first. Or the RIBs do not know the new settings yet.
             Discard(ref _waiting);
             _waiting = transport;
             return true;
@@ -186,7 +196,12 @@ internal sealed class PeerSession
             _allEnded?.TrySetResult();
         }
 
-        if (_ending == 0 && _waiting is IPeerConnection transport)
+        TakeWaiting();
+    }
+
+    private void TakeWaiting()
+    {
+        if (_ending == 0 && !_resumes && _waiting is IPeerConnection transport)
         {
             _waiting = null;
             if (!Accept(transport))
