@@ -27,21 +27,21 @@ internal static class ExportEncoder
     }
 
     /// <summary>Writes the attributes. Returns their length, or -1 when no next hop of ours fits the family.</summary>
-    /// <param name="members">For the third-party rule: nobody is told to use itself.</param>
+    /// <param name="peers">Every configured peer, for the third-party rule: nobody is told to use itself.</param>
     /// <param name="nextHop">IPv6: the octets for MP_REACH_NLRI, written into <paramref name="nextHopRoom"/>; IPv4: empty, NEXT_HOP is among the attributes.</param>
     public static int Write(
         ExportProfile profile,
         RibPeer source,
         ReadOnlySpan<byte> block,
         PolicyTouch touch,
-        List<GroupMember> members,
+        RibPeers peers,
         IpFamily family,
         Span<byte> destination,
         Span<byte> nextHopRoom,
         out ReadOnlySpan<byte> nextHop)
     {
         var attributes = new CanonicalAttributes(block);
-        int nextHopLength = WriteNextHop(profile, attributes.NextHop, touch.NextHop, members, family, nextHopRoom);
+        int nextHopLength = WriteNextHop(profile, source, attributes.NextHop, touch.NextHop, peers, family, nextHopRoom);
         nextHop = default;
         if (nextHopLength == 0)
         {
@@ -103,10 +103,10 @@ internal static class ExportEncoder
 
     /// <summary>RFC 4271 5.1.3. Returns the octets written: 4, 16 or 32; 0 when we have no address of the family to offer.</summary>
     private static int WriteNextHop(
-        ExportProfile profile, ReadOnlySpan<byte> received, bool setByPolicy, List<GroupMember> members, IpFamily family, Span<byte> destination)
+        ExportProfile profile, RibPeer source, ReadOnlySpan<byte> received, bool setByPolicy, RibPeers peers, IpFamily family, Span<byte> destination)
     {
         bool usable = received.Length == (family == IpFamily.IPv4 ? 4 : 16) || (family == IpFamily.IPv6 && received.Length == 32);
-        if (usable && (setByPolicy || Keeps(profile, received, members)))
+        if (usable && (setByPolicy || Keeps(profile, source, received, peers)))
         {
             // A link-local address says nothing beyond its own link (RFC 2545 3).
             int length = family == IpFamily.IPv6 ? 16 : 4;
@@ -123,7 +123,11 @@ internal static class ExportEncoder
         return profile.SelfLinkLocal.Family == IpFamily.IPv6 ? written + profile.SelfLinkLocal.CopyTo(destination[written..]) : written;
     }
 
-    private static bool Keeps(ExportProfile profile, ReadOnlySpan<byte> received, List<GroupMember> members)
+    /// <summary>
+    /// RFC 4271 5.1.3. The same for every member of a group and at every time, or a neighbour that comes back would be told another next hop than before: so it is
+    /// asked of the peers that are configured, not of those in the group just now. The source never hears of its own routes, whatever their next hop.
+    /// </summary>
+    private static bool Keeps(ExportProfile profile, RibPeer source, ReadOnlySpan<byte> received, RibPeers peers)
     {
         if (profile.NextHop == NextHopMode.Self)
         {
@@ -136,16 +140,14 @@ internal static class ExportEncoder
             return false;
         }
 
-        foreach (GroupMember member in members)
+        // RFC 4456 10: a reflector leaves the next hop alone. A client that is named itself knows its own address and ignores the route.
+        if (profile.IsInternal)
         {
-            if (member.Address == address)
-            {
-                return false;
-            }
+            return true;
         }
 
-        return profile.IsInternal || profile.NextHop == NextHopMode.Keep
-            || (profile.SharedSubnet.Family == address.Family && profile.SharedSubnet.Contains(address));
+        bool usable = profile.NextHop == NextHopMode.Keep || (profile.SharedSubnet.Family == address.Family && profile.SharedSubnet.Contains(address));
+        return usable && (source.Address == address || !peers.Has(address));
     }
 
     private struct Missing

@@ -1,5 +1,4 @@
 using Weft.Bgp.Rib;
-using Weft.Primitives.Net;
 
 namespace Weft.Bgp.Export;
 
@@ -25,18 +24,14 @@ internal sealed class GroupMember
     private int _waiting;
 
     /// <param name="wake">Called from the sender's thread when the RIB waits for this member's credit.</param>
-    public GroupMember(PeerId peer, IpAddress address, IBlockSink sink, Action wake)
+    public GroupMember(PeerId peer, IBlockSink sink, Action wake)
     {
         Peer = peer;
-        Address = address;
         _sink = sink;
         _wake = wake;
     }
 
     public PeerId Peer { get; }
-
-    /// <summary>The neighbour's address: never its own next hop (RFC 4271 5.1.3).</summary>
-    public IpAddress Address { get; }
 
     public UpdateGroup? Group { get; set; }
 

@@ -169,7 +169,7 @@ internal sealed class UpdateGroup
         }
 
         ExportProfile wide = Profile with { FourOctetAs = true };
-        int length = ExportEncoder.Write(wide, source, block, touch, Members, _tables.Family, _scratch.Attributes, _scratch.NextHop, out ReadOnlySpan<byte> hop);
+        int length = ExportEncoder.Write(wide, source, block, touch, _tables.Peers, _tables.Family, _scratch.Attributes, _scratch.NextHop, out ReadOnlySpan<byte> hop);
         nextHop = hop.ToArray();
         return length < 0 ? null : _scratch.Attributes[..length];
     }
@@ -271,7 +271,7 @@ internal sealed class UpdateGroup
             touch = new ExportEncoder.PolicyTouch(_policy.Edits(in matched, RouteAspects.NextHop), _policy.Edits(in matched, RouteAspects.Med));
         }
 
-        int length = ExportEncoder.Write(Profile, source, block, touch, Members, _tables.Family, s.Attributes, s.NextHop, out ReadOnlySpan<byte> nextHop);
+        int length = ExportEncoder.Write(Profile, source, block, touch, _tables.Peers, _tables.Family, s.Attributes, s.NextHop, out ReadOnlySpan<byte> nextHop);
         PeerId except = IsMember(sourceId) ? sourceId : PeerId.None;
         if (except != PeerId.None && !WriteSourceWithdrawals(at, end, except))
         {

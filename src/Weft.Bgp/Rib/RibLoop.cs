@@ -324,7 +324,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
             }
         }
 
-        peer.Member = new GroupMember(id, session.RemoteAddress, sink, Wake);
+        peer.Member = new GroupMember(id, sink, Wake);
         _out.Join(peer.Member, ExportProfile.For(peer, session, Family, _options.DefaultLocalPreference));
     }
 

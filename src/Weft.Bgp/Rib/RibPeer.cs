@@ -97,6 +97,19 @@ internal sealed class RibPeers
 
     public IEnumerable<RibPeer> All => _peers.OfType<RibPeer>();
 
+    public bool Has(IpAddress address)
+    {
+        foreach (RibPeer? peer in _peers)
+        {
+            if (peer is not null && peer.Address == address)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     public void Set(PeerId id, RibPeer? peer)
     {
         if ((int)id >= _peers.Length)

@@ -68,6 +68,35 @@ public sealed class UpdateGroupTests
         Assert.Equal("10.0.0.1", rib["far"].NextHop(Prefix));
     }
 
+    [Fact]
+    public void ThirdPartyNextHop_IsTheSameForAGroupAndForOneThatComesBack()
+    {
+        var rib = new RibHarness();
+        static PeerSettings Shared(PeerSettings s) => s with { SharedSubnetIPv4 = IpPrefix.Parse("10.0.0.0/24") };
+        rib.Up("a", "10.0.0.10", 65010, Shared);
+        rib.Up("b", "10.0.0.20", 65020, Shared);
+        rib.Announce("a", Prefix, "65010");
+        rib.Settle();
+        string before = rib["b"].NextHop(Prefix);
+        rib.Down("b");
+        rib.Up("b", "10.0.0.20", 65020, Shared);
+        rib.Settle();
+
+        Assert.Equal(("10.0.0.10", "10.0.0.10"), (before, rib["b"].NextHop(Prefix)));
+    }
+
+    [Fact]
+    public void ReflectedRoute_KeepsItsNextHop_AlsoWhenItsSourceIsInTheGroup()
+    {
+        var rib = new RibHarness();
+        rib.Up("one", "10.0.0.10", 65001, s => s with { RouteReflectorClient = true });
+        rib.Up("two", "10.0.0.20", 65001, s => s with { RouteReflectorClient = true });
+        rib.Announce("one", Prefix, "7");
+        rib.Settle();
+
+        Assert.Equal("10.0.0.10", rib["two"].NextHop(Prefix));
+    }
+
     [Theory]
     [InlineData(WellKnownCommunities.NoAdvertise, false, false)]
     [InlineData(WellKnownCommunities.NoExport, false, true)]
