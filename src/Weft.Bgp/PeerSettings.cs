@@ -104,6 +104,12 @@ public sealed record PeerSettings
     /// <summary>External peers only: the first AS of a received path must be the neighbour's (RFC 4271 6.3).</summary>
     public bool EnforceFirstAs { get; init; } = true;
 
+    /// <summary>External peers only: what we are to the peer (RFC 9234). Leaked routes are refused, routes are marked, and the peer must see it alike. Null: not said.</summary>
+    public BgpRole? Role { get; init; }
+
+    /// <summary>A peer that does not say its role gets no session.</summary>
+    public bool RoleStrict { get; init; }
+
     /// <summary>How often our own AS may stand in a received path before it counts as a loop.</summary>
     public int AllowedLocalAs { get; init; }
 

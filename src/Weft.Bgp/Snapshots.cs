@@ -168,4 +168,7 @@ public sealed record RouteSnapshot
     public required IpAddress OriginatorId { get; init; }
 
     public required ImmutableArray<IpAddress> ClusterList { get; init; }
+
+    /// <summary>RFC 9234: the AS from which on the route goes to customers only; null: anywhere.</summary>
+    public uint? OnlyToCustomer { get; init; }
 }

@@ -14,10 +14,15 @@ internal static class ExportEncoder
     /// <summary>Which of the attributes policy set, so that the session's own rules leave them alone.</summary>
     internal readonly record struct PolicyTouch(bool NextHop, bool Med);
 
-    /// <summary>RFC 4271 9.2, RFC 4456 6, RFC 1997: may the route leave by this session at all?</summary>
+    /// <summary>RFC 4271 9.2, RFC 4456 6, RFC 1997, RFC 9234 5: may the route leave by this session at all?</summary>
     public static bool MayExport(ExportProfile profile, RibPeer source, AttributeMarks marks)
     {
         if ((marks & AttributeMarks.NoAdvertise) != 0 || (!profile.IsInternal && (marks & AttributeMarks.NoExport) != 0))
+        {
+            return false;
+        }
+
+        if ((marks & AttributeMarks.OnlyToCustomer) != 0 && OnlyToCustomer.Bars(profile.Role))
         {
             return false;
         }
@@ -52,7 +57,7 @@ internal static class ExportEncoder
         nextHop = family == IpFamily.IPv6 ? hop : default;
         bool reflected = profile.IsInternal && source.IsInternal && source.Id != PeerId.Local;
         var writer = new AttributeWriter(destination, 0);
-        var missing = new Missing { NextHop = family == IpFamily.IPv4, LocalPreference = profile.IsInternal, Originator = reflected, Cluster = reflected };
+        var missing = new Missing { NextHop = family == IpFamily.IPv4, LocalPreference = profile.IsInternal, Originator = reflected, Cluster = reflected, OnlyToCustomer = OnlyToCustomer.MarksSent(profile.Role) };
         bool lostAs = false;
         while (attributes.MoveNext())
         {
@@ -79,6 +84,10 @@ internal static class ExportEncoder
                 case AttributeType.ClusterList when reflected:
                     missing.Cluster = false;
                     WriteClusterList(ref writer, profile.ClusterId, value);
+                    break;
+                case AttributeType.OnlyToCustomer:
+                    missing.OnlyToCustomer = false;
+                    writer.Write(attributes.Flags, attributes.Type, value);
                     break;
                 case AttributeType.Aggregator when !profile.FourOctetAs:
                     lostAs |= WriteNarrowAggregator(ref writer, value);
@@ -156,6 +165,7 @@ internal static class ExportEncoder
         public bool LocalPreference;
         public bool Originator;
         public bool Cluster;
+        public bool OnlyToCustomer;
     }
 
     /// <summary>Attributes leave in rising order of type (RFC 4271 5): whatever is added goes in before the first higher one.</summary>
@@ -184,6 +194,12 @@ internal static class ExportEncoder
         {
             missing.Cluster = false;
             writer.Write(AttributeFlags.Optional, AttributeType.ClusterList, profile.ClusterId);
+        }
+
+        if (missing.OnlyToCustomer && type > (byte)AttributeType.OnlyToCustomer)
+        {
+            missing.OnlyToCustomer = false;
+            OnlyToCustomer.Write(ref writer, profile.LocalAs);
         }
     }
 

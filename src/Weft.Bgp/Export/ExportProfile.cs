@@ -33,6 +33,9 @@ internal sealed record ExportProfile
 
     public required TimeSpan AdvertisementInterval { get; init; }
 
+    /// <summary>RFC 9234: what we are to the peer.</summary>
+    public BgpRole? Role { get; init; }
+
     public required RoutePolicy? Policy { get; init; }
 
     /// <summary>Sent to internal peers for routes that came without LOCAL_PREF. The same for all groups of a speaker.</summary>
@@ -61,6 +64,7 @@ internal sealed record ExportProfile
             FourOctetAs = session.FourOctetAs,
             MaximumMessageLength = session.MaximumMessageLength,
             AdvertisementInterval = settings.AdvertisementInterval,
+            Role = session.LocalRole,
             Policy = settings.Export,
             DefaultLocalPreference = defaultLocalPreference,
         };
@@ -73,6 +77,7 @@ internal sealed record ExportProfile
            (other.IsInternal, other.IsClient, other.LocalAs, other.ClusterId, other.NextHop, other.Self, other.SelfLinkLocal)
         && (SharedSubnet, SendMed, FourOctetAs, MaximumMessageLength, AdvertisementInterval) ==
            (other.SharedSubnet, other.SendMed, other.FourOctetAs, other.MaximumMessageLength, other.AdvertisementInterval)
+        && Role == other.Role
         && Equals(Policy, other.Policy);
 
     public override int GetHashCode() => HashCode.Combine(IsInternal, IsClient, LocalAs, ClusterId, NextHop, Self, MaximumMessageLength);

@@ -391,7 +391,7 @@ internal sealed class AdjRibIn
     private void CountAccepted(RibPeer peer, PathId path, int change) =>
         peer.Accepted += (_tables.Paths.Marks(path) & (PathMarks.Rejected | PathMarks.Looped)) == 0 ? change : 0;
 
-    /// <summary>RFC 4271 9.1.2 (own AS), RFC 4456 8 (own router id, own cluster).</summary>
+    /// <summary>RFC 4271 9.1.2 (own AS), RFC 4456 8 (own router id, own cluster), RFC 9234 5 (leaks, which bar a path like loops do).</summary>
     private bool IsLooped(RibPeer peer, ReadOnlySpan<byte> block)
     {
         var attributes = new CanonicalAttributes(block);
@@ -403,6 +403,7 @@ internal sealed class AdjRibIn
                 case AttributeType.AsPath when AsPath.CountOf(value, peer.LocalAs) > peer.Settings.AllowedLocalAs:
                 case AttributeType.OriginatorId when BinaryPrimitives.ReadUInt32BigEndian(value) == _tables.RouterId:
                 case AttributeType.ClusterList when AttributeRewriter.Contains(value, peer.ClusterId):
+                case AttributeType.OnlyToCustomer when peer.Role is BgpRole role && OnlyToCustomer.IsLeak(role, peer.RemoteAs, value):
                     return true;
                 default:
                     break;

@@ -15,6 +15,9 @@ internal enum AttributeMarks : byte
 
     /// <summary>RFC 1997 NO_ADVERTISE: to nobody.</summary>
     NoAdvertise = 4,
+
+    /// <summary>RFC 9234: only to customers.</summary>
+    OnlyToCustomer = 64,
 }
 
 /// <summary>What decision and export need of an attribute set, 32 octets in one place: one cache line answers every step.</summary>
@@ -182,6 +185,9 @@ internal sealed class AttributeTable
                     break;
                 case AttributeType.ClusterList:
                     facts.ClusterLength = (ushort)(value.Length / 4);
+                    break;
+                case AttributeType.OnlyToCustomer:
+                    facts.Marks |= AttributeMarks.OnlyToCustomer;
                     break;
                 default:
                     break;

@@ -1,3 +1,5 @@
+using Weft.Bgp.Wire;
+
 namespace Weft.Bgp.Rib;
 
 /// <summary>
@@ -188,13 +190,16 @@ internal sealed class Decision
         PathMarks marks = _tables.Paths.Marks(path);
         if ((marks & (PathMarks.Rejected | PathMarks.Looped)) != 0)
         {
-            return (marks & PathMarks.Looped) != 0 ? PathStanding.Loop : PathStanding.RejectedByPolicy;
+            return (marks & PathMarks.Looped) != 0 ? IsLeak(path) ? PathStanding.Leak : PathStanding.Loop : PathStanding.RejectedByPolicy;
         }
 
         // RFC 4271 9.1.2: a route whose NEXT_HOP is not resolvable is excluded.
         NextHopId nextHop = _tables.Attributes.Facts(_tables.Paths.Attributes(path)).NextHop;
         return _tables.NextHops.State(nextHop).Reachable ? PathStanding.Undecided : PathStanding.NextHopUnreachable;
     }
+
+    private bool IsLeak(PathId path) => _tables.Peers.Owner(_tables.Paths.Peer(path)) is { Role: BgpRole role } peer
+        && OnlyToCustomer.IsLeak(role, peer.RemoteAs, CanonicalAttributes.Find(_tables.Attributes.Block(_tables.Paths.Received(path)), AttributeType.OnlyToCustomer));
 
     /// <summary>Marks the best path and those that share its traffic, and nobody else.</summary>
     private bool MarkMultipath(PrefixId prefix, Span<PathId> equal, PathId best)

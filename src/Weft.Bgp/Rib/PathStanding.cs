@@ -30,4 +30,7 @@ public enum PathStanding : byte
 
     /// <summary>Another path was given more weight by import policy.</summary>
     Weight = 15,
+
+    /// <summary>RFC 9234: the route came from where it must not come.</summary>
+    Leak = 17,
 }

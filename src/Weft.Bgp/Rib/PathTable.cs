@@ -17,7 +17,7 @@ internal enum PathMarks : byte
     /// <summary>Refused by import policy: kept in the Adj-RIB-In, not in the decision.</summary>
     Rejected = 0x40,
 
-    /// <summary>Looped: kept to be shown, not in the decision.</summary>
+    /// <summary>Looped, or leaked (RFC 9234): kept to be shown, not in the decision.</summary>
     Looped = 0x80,
 }
 

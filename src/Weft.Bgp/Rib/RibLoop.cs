@@ -307,6 +307,8 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         peer.IsInternal = session.IsInternal;
         peer.RouterId = RibPeer.Number(session.RemoteRouterId);
         peer.LocalAs = session.LocalAs;
+        peer.RemoteAs = session.RemoteAs;
+        peer.Role = session.LocalRole;
         peer.EndOfRibReceived = false;
         peer.LimitExceeded = limitExceeded;
         peer.LimitState = PrefixLimitState.Below;

@@ -41,6 +41,12 @@ internal sealed class RibPeer
 
     public bool IsInternal { get; set; }
 
+    /// <summary>RFC 9234: what we were to the peer in its last session; null: nothing was said.</summary>
+    public BgpRole? Role { get; set; }
+
+    /// <summary>Of its last session.</summary>
+    public uint RemoteAs { get; set; }
+
     public bool IsClient => IsInternal && Settings.RouteReflectorClient;
 
     /// <summary>BGP identifier as a number, for decision and ORIGINATOR_ID.</summary>

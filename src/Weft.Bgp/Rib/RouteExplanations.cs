@@ -83,6 +83,7 @@ internal static class RouteExplanations
             : ExportEncoder.MayExport(profile, source, marks) ? null
             : (marks & AttributeMarks.NoAdvertise) != 0 ? "the route carries no-advertise"
             : !profile.IsInternal && (marks & AttributeMarks.NoExport) != 0 ? "the route carries no-export and the neighbour is external"
+            : (marks & AttributeMarks.OnlyToCustomer) != 0 && OnlyToCustomer.Bars(profile.Role) ? "the route is for customers only (RFC 9234), and the neighbour is none"
             : profile.IsInternal && source.IsInternal ? "both neighbours are internal and neither is a route reflection client"
             : "the protocol forbids it";
     }

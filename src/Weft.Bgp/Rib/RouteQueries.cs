@@ -127,6 +127,7 @@ internal static class RouteQueries
             ExtendedCommunities = LongNumbers(CanonicalAttributes.Find(block, AttributeType.ExtendedCommunities)),
             LargeCommunities = Large(CanonicalAttributes.Find(block, AttributeType.LargeCommunities)),
             ClusterList = [.. Numbers(CanonicalAttributes.Find(block, AttributeType.ClusterList)).Select(IpAddress.FromIPv4)],
+            OnlyToCustomer = Number(CanonicalAttributes.Find(block, AttributeType.OnlyToCustomer)),
         };
     }
 
@@ -165,8 +166,11 @@ internal static class RouteQueries
             LargeCommunities = Large(CanonicalAttributes.Find(block, AttributeType.LargeCommunities)),
             OriginatorId = facts.OriginatorId == 0 ? default : IpAddress.FromIPv4(facts.OriginatorId),
             ClusterList = [.. Numbers(CanonicalAttributes.Find(block, AttributeType.ClusterList)).Select(IpAddress.FromIPv4)],
+            OnlyToCustomer = Number(CanonicalAttributes.Find(block, AttributeType.OnlyToCustomer)),
         };
     }
+
+    private static uint? Number(ReadOnlySpan<byte> value) => value.IsEmpty ? null : BinaryPrimitives.ReadUInt32BigEndian(value);
 
     private static bool Has(ReadOnlySpan<byte> block, AttributeType type)
     {

@@ -439,6 +439,7 @@ internal sealed class PeerSession
                 FourOctetAs = true,
                 RouteRefresh = true,
                 ExtendedMessages = true,
+                Role = Settings.RemoteAs == LocalAs ? null : Settings.Role,
                 GracefulRestart = Settings.GracefulRestart,
                 Restarting = Settings.GracefulRestart && options.Restarting,
                 RestartTime = (ushort)Math.Clamp(restart.TotalSeconds, 0, 4095),

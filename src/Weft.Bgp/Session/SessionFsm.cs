@@ -282,6 +282,12 @@ internal sealed class SessionFsm
             return new BgpError(ErrorCode.OpenMessage, Subcode.UnacceptableHoldTime);
         }
 
+        if (_config.LocalOpen.Role is BgpRole role && RoleProblem(role, settings.RoleStrict, open) is string mismatch)
+        {
+            reason = mismatch;
+            return new BgpError(ErrorCode.OpenMessage, Subcode.RoleMismatch);
+        }
+
         if (CommonFamilies(open) == AddressFamilies.None)
         {
             reason = $"no address family in common: we offer {settings.Families}, the peer {FamiliesOf(open)}";
@@ -291,6 +297,13 @@ internal sealed class SessionFsm
         reason = string.Empty;
         return null;
     }
+
+    /// <summary>RFC 9234 4.2. Null: both sides see their relationship alike, or the peer says nothing and need not.</summary>
+    private static string? RoleProblem(BgpRole own, bool strict, OpenMessage open) =>
+        open.RolesContradict ? "the peer names two roles, or one that nobody knows"
+        : open.Role is not BgpRole theirs ? strict ? $"we are its {own}, and the peer does not say what it is to us" : null
+        : OnlyToCustomer.Correspond(own, theirs) ? null
+        : $"we say we are its {own}, the peer says it is our {theirs}";
 
     private AddressFamilies CommonFamilies(OpenMessage open) => FamiliesOf(open) & _config.LocalOpen.Families;
 

@@ -15,6 +15,7 @@ internal sealed class UpdateDecoder
     private readonly PeerId _peer;
     private readonly NegotiatedSession _session;
     private readonly bool _enforceFirstAs;
+    private readonly bool _marks;
     private readonly AttributeContext _context;
     private readonly ILogger _logger;
     private readonly string _name;
@@ -26,6 +27,7 @@ internal sealed class UpdateDecoder
         _session = session;
         _enforceFirstAs = settings.EnforceFirstAs && !session.IsInternal;
         _context = new AttributeContext(session.IsInternal, session.FourOctetAs, session.Families);
+        _marks = OnlyToCustomer.MarksReceived(session.LocalRole);
         _logger = logger;
         _name = settings.Name;
     }
@@ -113,6 +115,11 @@ internal sealed class UpdateDecoder
 
         Span<byte> room = batch.Room(4 * attributesLength + 64 + nlri.Length);
         int length = attributes.WriteCanonical(nextHop, room);
+        if (_marks)
+        {
+            length = OnlyToCustomer.Insert(room, length, _session.RemoteAs);
+        }
+
         DecodeResult semantic = Check(room[..length], nextHop);
         if (semantic.Action == DecodeAction.TreatAsWithdraw)
         {

@@ -21,6 +21,7 @@ internal enum AttributeType : byte
     As4Path = 17,
     As4Aggregator = 18,
     LargeCommunities = 32,
+    OnlyToCustomer = 35,
 }
 
 /// <summary>Attribute flag octet, RFC 4271 4.3.</summary>
@@ -88,6 +89,9 @@ internal readonly record struct AttributeDescriptor(byte Category, LengthRule Ru
 
         // RFC 8092 6.
         Put(AttributeType.LargeCommunities, new(OptionalTransitive, LengthRule.MultipleOf, 12, DecodeAction.TreatAsWithdraw));
+
+        // RFC 9234 5.
+        Put(AttributeType.OnlyToCustomer, new(OptionalTransitive, LengthRule.Exactly, 4, DecodeAction.TreatAsWithdraw));
         return table;
     }
 

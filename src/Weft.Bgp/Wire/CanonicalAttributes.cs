@@ -16,6 +16,9 @@ internal ref struct CanonicalAttributes
     /// <summary>0 octets: a route of our own with the next hop "self"; 4, 16, or 32 (global and link-local).</summary>
     public ReadOnlySpan<byte> NextHop { get; }
 
+    /// <summary>Octets behind the current attribute.</summary>
+    public readonly int Remaining => _rest.Length;
+
     public byte Type { get; private set; }
 
     public byte Flags { get; private set; }

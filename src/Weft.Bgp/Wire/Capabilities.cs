@@ -55,7 +55,7 @@ internal static class Capabilities
         (Role, 1) => open with
         {
             Role = value[0] <= (byte)BgpRole.Peer ? (BgpRole)value[0] : open.Role,
-            RolesContradict = open.RolesContradict || (open.Role is { } before && before != (BgpRole)value[0]),
+            RolesContradict = open.RolesContradict || value[0] > (byte)BgpRole.Peer || (open.Role is { } before && before != (BgpRole)value[0]),
         },
         (ExtendedNextHop, _) => ReadExtendedNextHop(value, open),
         (AddPath, _) => ReadAddPath(value, open),

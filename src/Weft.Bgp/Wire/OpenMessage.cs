@@ -82,7 +82,7 @@ internal sealed record OpenMessage
     /// <summary>RFC 9234: what the sender is to the receiver; null: not said.</summary>
     public BgpRole? Role { get; init; }
 
-    /// <summary>RFC 9234 4.2: the sender named two different roles.</summary>
+    /// <summary>RFC 9234 4.2: the sender named two different roles, or one that nobody knows.</summary>
     public bool RolesContradict { get; init; }
 
     /// <summary>Reads a whole message (header included, checked before). Null and an error when the NOTIFICATION must be sent.</summary>

@@ -21,6 +21,8 @@ internal static class NeighborAnswer
             ["interface"] = settings.Interface,
             ["remoteAs"] = settings.RemoteAs,
             ["localAs"] = localAs,
+            ["role"] = PeeringSettings.NameOf(settings.Role),
+            ["roleStrict"] = settings.RoleStrict,
             ["internal"] = settings.RemoteAs == localAs,
             ["state"] = settings.Enabled ? peer.State.ToString() : "Disabled",
             ["heldDown"] = peer.HeldDown,
@@ -85,6 +87,7 @@ internal static class NeighborAnswer
         ["fourOctetAs"] = session.FourOctetAs,
         ["routeRefresh"] = session.RouteRefresh,
         ["extendedMessages"] = session.ExtendedMessages,
+        ["peerRole"] = PeeringSettings.NameOf(session.RemoteRole),
         ["gracefulRestart"] = new JsonArray([.. Families(session.RestartFamilies).Select(f => (JsonNode)f)]),
         ["peerRestartTime"] = session.PeerRestartTime.TotalSeconds,
     };

@@ -256,6 +256,11 @@ internal sealed record NeighborSettings
         }
 
         uint localAs = n.LocalAs != 0 ? n.LocalAs : router.LocalAs ?? 0;
+        if (n.Peering.Role is not null && localAs != 0 && localAs == n.RemoteAs)
+        {
+            reader.Report(PeeringSettings.RoleSetting, "only an external neighbour has a role (RFC 9234)", n.Name);
+        }
+
         if (n.RouteReflectorClient && localAs != 0 && n.RemoteAs != 0 && localAs != n.RemoteAs)
         {
             reader.Report(RouteReflectorClientSetting, $"only an internal neighbour can be a client; remote-as {n.RemoteAs} is not {localAs}", n.Name);

@@ -10,6 +10,9 @@ internal sealed record PeeringSettings
 {
     private const string Section = "neighbor:*";
 
+    /// <summary>By the value on the wire.</summary>
+    private static string[] RoleNames => ["provider", "rs-server", "rs-client", "customer", "peer"];
+
     public static readonly Setting<TimeSpan> SendHoldTimeSetting = Setting.Duration(Section, "send-hold-time", "", TimeSpan.Zero, TimeSpan.FromHours(24),
         "A neighbour that takes nothing of what we send for this long loses its session (RFC 9687); 0: never. Without it 8 minutes, or twice the hold time when that is longer.");
 
@@ -29,9 +32,15 @@ internal sealed record PeeringSettings
     public static readonly Setting<TimeSpan> MaximumPrefixesRestartSetting = Setting.Duration(Section, "maximum-prefixes-restart", "5m", TimeSpan.FromSeconds(1), TimeSpan.FromDays(7),
         "How long maximum-prefixes-action = restart keeps the session down.");
 
+    public static readonly Setting<string> RoleSetting = Setting.Choice(Section, "role", "none", ["none", .. RoleNames],
+        "External neighbours only: what this router is to the neighbour (RFC 9234). Leaked routes are refused, and routes are marked so that others refuse them.");
+
+    public static readonly Setting<bool> RoleStrictSetting = Setting.Switch(Section, "role-strict", false, "No session with a neighbour that does not say its role.");
+
     public static readonly IReadOnlyList<ISetting> All =
     [
         SendHoldTimeSetting, ShutdownMessageSetting, MaximumPrefixesSetting, MaximumPrefixesWarningSetting, MaximumPrefixesActionSetting, MaximumPrefixesRestartSetting,
+        RoleSetting, RoleStrictSetting,
     ];
 
     /// <summary>Null: what RFC 9687 says.</summary>
@@ -40,6 +49,13 @@ internal sealed record PeeringSettings
     public string? ShutdownMessage { get; init; }
 
     public PrefixLimit? Limit { get; init; }
+
+    public BgpRole? Role { get; init; }
+
+    public bool RoleStrict { get; init; }
+
+    /// <summary>The word of the settings; null for none.</summary>
+    public static string? NameOf(BgpRole? role) => role is { } r ? RoleNames[(int)r] : null;
 
     /// <summary>The keys of one section.</summary>
     /// <param name="name">Of the section.</param>
@@ -65,8 +81,17 @@ internal sealed record PeeringSettings
             RestartTime = reader.Get(MaximumPrefixesRestartSetting, name),
         };
         (int ipv4, int ipv6) = reader.Get(MaximumPrefixesSetting, name);
+        int role = Array.IndexOf(RoleNames, reader.Get(RoleSetting, name));
+        bool strict = reader.Get(RoleStrictSetting, name);
+        if (strict && role < 0)
+        {
+            reader.Report(RoleStrictSetting, "needs a role", name);
+        }
+
         return new PeeringSettings
         {
+            Role = role < 0 ? null : (BgpRole)role,
+            RoleStrict = strict,
             SendHoldTime = sendHold,
             ShutdownMessage = message.Length == 0 ? null : message,
             Limit = (ipv4, ipv6) == (0, 0) ? null : limit with { IPv4 = ipv4, IPv6 = ipv6 },
@@ -78,6 +103,8 @@ internal sealed record PeeringSettings
         SendHoldTime = SendHoldTime,
         ShutdownMessage = peer.Enabled ? null : ShutdownMessage,
         PrefixLimit = Limit,
+        Role = Role,
+        RoleStrict = RoleStrict,
     };
 
     private static bool TryParseLimit(string text, out (int IPv4, int IPv6) value, out string reason)

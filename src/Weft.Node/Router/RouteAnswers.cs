@@ -185,6 +185,7 @@ internal sealed class RouteAnswers(FibFeeder fib)
         ["aggregator"] = route.Aggregator,
         ["originatorId"] = route.OriginatorId.Family == IpFamily.None ? null : route.OriginatorId.ToString(),
         ["clusterList"] = new JsonArray([.. route.ClusterList.Select(c => (JsonNode)c.ToString())]),
+        ["onlyToCustomer"] = route.OnlyToCustomer,
         ["reason"] = route.IsBest ? null : Reason(route, best),
         ["installed"] = isInstalled && (route.IsBest || route.IsMultipath),
     };
@@ -196,6 +197,7 @@ internal sealed class RouteAnswers(FibFeeder fib)
     {
         PathStanding.RejectedByPolicy => "refused by import policy",
         PathStanding.Loop => "loop: own AS, router id or cluster id in the path",
+        PathStanding.Leak => $"route leak: only to customers since AS {route.OnlyToCustomer} (RFC 9234)",
         PathStanding.NextHopUnreachable => $"next hop {route.NextHop} unreachable",
         PathStanding.Weight => $"lower weight{Against(route, best, static r => r.Weight)}",
         PathStanding.LocalPreference => $"lower local preference{Against(route, best, static r => r.LocalPreference)}",

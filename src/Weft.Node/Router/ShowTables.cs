@@ -48,7 +48,7 @@ internal static class ShowTables
         Line(text, "neighbour", Text(n["name"]));
         Line(text, "description", Text(n["description"]));
         Line(text, "address", $"{Text(n["address"])} port {Text(n["port"])}{(Text(n["interface"]) is { Length: > 0 } link ? $" on {link}" : "")}{(Flag(n["passive"]) ? ", passive" : "")}{(Text(n["sourceAddress"]) is { Length: > 0 } source ? $", from {source}" : "")}");
-        Line(text, "AS", $"{Text(n["remoteAs"])}, ours {Text(n["localAs"])} ({(Flag(n["internal"]) ? Flag(n["routeReflectorClient"]) ? "internal, our route reflection client" : "internal" : "external")})");
+        Line(text, "AS", $"{Text(n["remoteAs"])}, ours {Text(n["localAs"])} ({(Text(n["role"]) is { Length: > 0 } role ? $"we are its {role}, " : "")}{(Flag(n["internal"]) ? Flag(n["routeReflectorClient"]) ? "internal, our route reflection client" : "internal" : "external")})");
         Line(text, "protection", string.Join(", ", new[] { Flag(n["password"]) ? "TCP MD5" : "", Text(n["ttlSecurity"]) is "0" or "" ? $"TTL {Text(n["ttl"])}" : $"TTL security, {Text(n["ttlSecurity"])} hops" }.Where(s => s.Length > 0)));
         Line(text, "state", $"{Text(n["state"])} for {Age(n["seconds"])}, {Times(n["established"])}");
         Line(text, "shut down", n["shutdown"] is null ? "" : $"by the operator{(Text(n["shutdown"]) is { Length: > 0 } message ? $": {message}" : "")}; weft router enable {Text(n["name"])} takes it back");
@@ -78,7 +78,7 @@ internal static class ShowTables
             Line(text, "families", List(session["families"]));
             Line(text, "capabilities", string.Join(", ", new[]
             {
-                Flag(session["fourOctetAs"]) ? "4-octet AS" : "", Flag(session["routeRefresh"]) ? "route refresh" : "", Flag(session["extendedMessages"]) ? "extended messages" : "",
+                Flag(session["fourOctetAs"]) ? "4-octet AS" : "", Flag(session["routeRefresh"]) ? "route refresh" : "", Flag(session["extendedMessages"]) ? "extended messages" : "", Text(session["peerRole"]) is { Length: > 0 } peerRole ? $"role (it is our {peerRole})" : "",
                 List(session["gracefulRestart"]) is { Length: > 0 } restart ? $"graceful restart ({restart}, {Text(session["peerRestartTime"])} s)" : "",
             }.Where(s => s.Length > 0)));
         }
@@ -127,6 +127,7 @@ internal static class ShowTables
         Line(text, "  weight", Text(route["weight"]));
         Line(text, "  RPKI", Text(route["rpki"]));
         Line(text, "  communities", string.Join(' ', new[] { List(route["communities"]), List(route["extendedCommunities"]) }.Where(s => s.Length > 0)));
+        Line(text, "  OTC", Text(route["onlyToCustomer"]) is { Length: > 0 } otc ? $"only to customers since AS {otc}" : "");
         Line(text, "  aggregator", $"{Text(route["aggregator"])}{(Flag(route["atomicAggregate"]) ? " atomic" : "")}");
         Line(text, "  reflected", Text(route["originatorId"]) is { Length: > 0 } originator ? $"originator {originator}, clusters {List(route["clusterList"])}" : "");
         foreach (JsonNode? rule in route["rules"]?.AsArray() ?? [])

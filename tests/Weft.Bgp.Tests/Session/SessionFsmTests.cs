@@ -150,6 +150,44 @@ public sealed class SessionFsmTests
         }
     }
 
+    /// <summary>RFC 9234 4.2, table 2: rows are what we say, columns what the peer says.</summary>
+    [Theory]
+    [InlineData(BgpRole.Provider, BgpRole.Customer)]
+    [InlineData(BgpRole.Customer, BgpRole.Provider)]
+    [InlineData(BgpRole.RouteServer, BgpRole.RouteServerClient)]
+    [InlineData(BgpRole.RouteServerClient, BgpRole.RouteServer)]
+    [InlineData(BgpRole.Peer, BgpRole.Peer)]
+    public void Roles_MustCorrespond(BgpRole own, BgpRole fitting)
+    {
+        SessionConfig config = Config();
+        config = config with { LocalOpen = config.LocalOpen with { Role = own } };
+        foreach (BgpRole theirs in Enum.GetValues<BgpRole>())
+        {
+            SessionFsm fsm = In(SessionState.OpenSent, config);
+
+            List<string> log = Step(fsm, new SessionInput(SessionEvent.Open, GoodOpen with { Role = theirs }));
+
+            Assert.Equal(theirs == fitting ? SessionState.OpenConfirm : SessionState.Idle, fsm.State);
+            Assert.Equal(theirs != fitting, log.Contains("send Notification 2/11"));
+        }
+    }
+
+    [Theory]
+    [InlineData(false, false, true)]
+    [InlineData(true, false, false)]
+    [InlineData(false, true, false)]
+    public void PeerWithoutARole_IsTakenUnlessStrict_OneWithTwoNever(bool strict, bool contradicts, bool taken)
+    {
+        SessionConfig config = Config();
+        config = config with { LocalOpen = config.LocalOpen with { Role = BgpRole.Customer }, Settings = config.Settings with { RoleStrict = strict } };
+        SessionFsm fsm = In(SessionState.OpenSent, config);
+
+        List<string> log = Step(fsm, new SessionInput(SessionEvent.Open, GoodOpen with { RolesContradict = contradicts }));
+
+        Assert.Equal(taken, fsm.State == SessionState.OpenConfirm);
+        Assert.Equal(!taken, log.Contains("send Notification 2/11"));
+    }
+
     [Fact]
     public void PassivePeer_NeverDials_ButTakesAConnection()
     {

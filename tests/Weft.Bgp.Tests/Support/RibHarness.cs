@@ -193,7 +193,7 @@ internal sealed class TestPeer(PeerId id, PeerSettings settings) : IBlockSink
             Messages++;
 
             // The peer's own view: internal stays internal, and the sender is us.
-            NegotiatedSession theirs = Session with { LocalAs = Session.RemoteAs, RemoteAs = Session.LocalAs, LocalAddress = Session.RemoteAddress };
+            NegotiatedSession theirs = Session with { LocalAs = Session.RemoteAs, RemoteAs = Session.LocalAs, LocalAddress = Session.RemoteAddress, LocalRole = null };
             (DecodeResult result, Decoded routes) = Support.Messages.Decode(message, theirs, enforceFirstAs: true);
             Assert.Equal(DecodeAction.None, result.Action);
             foreach (IpPrefix prefix in routes.Withdrawn)

@@ -41,6 +41,25 @@ public sealed class PeeringTests : BirdPair
     }
 
     [Fact]
+    public async Task Role_RefusesLeaks_AndShowsWhy()
+    {
+        StartBird(BirdSettings(routes: "route 10.2.0.0/16 blackhole; route 10.3.0.0/16 blackhole { bgp_otc = 65099; };"));
+        RouterProcess weft = StartWeft(Settings("role = provider"));
+        await weft.UntilEstablished("bird");
+        await Learnt(Learned[0], Learned[2]);
+
+        string shown = Type("show", "route", "10.3.0.0/16", "--why");
+
+        Assert.Contains("route leak: only to customers since AS 65099 (RFC 9234)", shown);
+        Assert.Contains("we are its provider, external", Type("show", "neighbor", "bird"));
+        Assert.Contains("10.3.0.0/16", Type("show", "route", "--rejected"));
+
+        RouterProcess.Write(Path.Combine(Folder, "weft"), Settings("role = provider\nrole-strict = yes"));
+        weft.Signal("HUP");
+        await weft.Until("bird", n => ((string?)n?["lastError"])?.Contains("(2/11) Role Mismatch") == true);
+    }
+
+    [Fact]
     public async Task DisabledNeighbour_IsToldTheMessageOfTheSettings()
     {
         Bird bird = StartBird(BirdSettings());
