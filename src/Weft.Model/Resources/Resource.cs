@@ -18,8 +18,9 @@ public abstract class Resource(ResourceKind kind) : ApiObject
         set => KindAsRead = value;
     }
 
+    /// <summary>null in JSON is as if it were not there.</summary>
     [JsonPropertyOrder(-2)]
-    public string ApiVersion { get; set; } = ResourceKind.ApiVersion;
+    public string ApiVersion { get; set => field = value ?? ResourceKind.ApiVersion; } = ResourceKind.ApiVersion;
 
     [JsonPropertyOrder(-1)]
     public ObjectMeta Metadata { get; set => field = value ?? new(); } = new();
