@@ -88,6 +88,20 @@ internal sealed class Lab : IAsyncDisposable
     public async Task<int> ConnectionsAsync() =>
         (await Shell.RunAsync("ip", "netns", "exec", PeerNamespace, "ss", "-Htn", "state", "connected", "( sport = :179 or dport = :179 )")).Count(static c => c == '\n');
 
+    /// <summary>From now on an address of the peers' side is silent: no segment, no reset.</summary>
+    public async Task CutAsync(string address)
+    {
+        await Shell.RunAsync("ip", "netns", "exec", PeerNamespace, "iptables", "-I", "OUTPUT", "-s", address, "-j", "DROP");
+        await Shell.RunAsync("ip", "netns", "exec", PeerNamespace, "iptables", "-I", "INPUT", "-d", address, "-j", "DROP");
+    }
+
+    /// <summary>Sockets of the peers' side may use any address of the prefix.</summary>
+    public async Task StrangersAsync(string prefix)
+    {
+        await Shell.RunAsync("ip", "-n", PeerNamespace, "route", "add", "local", prefix, "dev", "lo");
+        await Shell.RunAsync("ip", "-n", WeftNamespace, "route", "add", prefix, "via", "10.99.0.2");
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (IDisposable daemon in Enumerable.Reverse(_daemons))

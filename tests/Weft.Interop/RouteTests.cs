@@ -77,7 +77,7 @@ public abstract class RouteTests : PeerTests
     public async Task MoreRoutesThanTheLimit_EndTheSessionWithCease()
     {
         await using Lab lab = await Lab.CreateAsync();
-        PeerPlan plan = new() { WeftExtra = "maximum-prefix = 2" };
+        PeerPlan plan = new() { WeftExtra = "maximum-prefixes = 2" };
         (IPeer peer, Router weft) = await StartAsync(lab, plan);
         await SettledAsync(peer, weft, plan);
 

@@ -19,6 +19,8 @@ internal sealed class Router : IDisposable
 
     public Daemon Process { get; private set; }
 
+    public int OpenFiles => Directory.GetFiles($"/proc/{Process.Id}/fd").Length;
+
     public static Router Start(Lab lab, string settings) => lab.Own(new Router(lab.WeftNamespace, lab.Write("weft.conf", settings.Replace("RUN_DIR", lab.Folder)), lab.Folder));
 
     /// <summary>New settings for the running router.</summary>

@@ -17,7 +17,10 @@ internal sealed class RawPeer : IDisposable
     private readonly CancellationTokenSource _end = new();
     private readonly ConcurrentQueue<byte[]> _messages = [];
     private readonly SemaphoreSlim _sending = new(1);
-    private byte[] _unread = [];
+    private readonly byte[] _buffer = new byte[1 << 18];
+    private int _begin;
+    private int _filled;
+    private int _kept;
     private Task _reading = Task.CompletedTask;
     private Task _keeping = Task.CompletedTask;
 
@@ -67,7 +70,7 @@ internal sealed class RawPeer : IDisposable
 
     /// <summary>Dials and opens; without capabilities given, offers all that weft offers but extended messages, which no tshark of Debian 12 can read. Then reads and sends KEEPALIVEs by itself.</summary>
     public static async Task<RawPeer> EstablishAsync(
-        Lab lab, string address, uint asNumber, ushort holdTime = 90, byte[][]? capabilities = null, string to = Lab.WeftIPv4, bool reads = true)
+        Lab lab, string address, uint asNumber, ushort holdTime = 90, byte[][]? capabilities = null, string to = Lab.WeftIPv4, bool reads = true, bool keepsAlive = true)
     {
         RawPeer peer = await DialAsync(lab, address, to);
         await peer.OpenAsync(asNumber, holdTime, capabilities);
@@ -78,7 +81,11 @@ internal sealed class RawPeer : IDisposable
             peer.StartReading();
         }
 
-        peer._keeping = peer.KeepAliveAsync(TimeSpan.FromSeconds(Math.Max(1, holdTime / 3.0)));
+        if (keepsAlive)
+        {
+            peer._keeping = peer.KeepAliveAsync(TimeSpan.FromSeconds(Math.Max(1, holdTime / 3.0)));
+        }
+
         return peer;
     }
 
@@ -126,18 +133,15 @@ internal sealed class RawPeer : IDisposable
     /// <summary>The next message, before reading in the background begins.</summary>
     public async Task<byte[]> ReadAsync()
     {
-        byte[] buffer = new byte[65536];
         using CancellationTokenSource limit = new(TimeSpan.FromSeconds(20));
         while (true)
         {
-            if (Take() is { } message)
+            if (Take() is { Length: > 0 } message)
             {
-                return message;
+                return message.ToArray();
             }
 
-            int count = await _socket.ReceiveAsync(buffer, limit.Token);
-            Assert.True(count > 0, "weft closed the connection");
-            _unread = [.. _unread, .. buffer.AsSpan(0, count)];
+            Assert.True(await FillAsync(limit.Token), "weft closed the connection");
         }
     }
 
@@ -150,34 +154,32 @@ internal sealed class RawPeer : IDisposable
 
     private async Task ReadAllAsync()
     {
-        byte[] buffer = new byte[1 << 18];
         try
         {
-            while (true)
+            do
             {
-                while (Take() is { } message)
+                while (Take() is { Length: > 0 } message)
                 {
-                    UpdateOctets += message[18] == 2 ? message.Length : 0;
-
-                    // A test that moves a million routes does not look at each message.
-                    if (_messages.Count < 5000 || message[18] == 3)
-                    {
-                        _messages.Enqueue(message);
-                    }
+                    Keep(message.Span);
                 }
-
-                int count = await _socket.ReceiveAsync(buffer, _end.Token);
-                if (count == 0)
-                {
-                    return;
-                }
-
-                _unread = [.. _unread, .. buffer.AsSpan(0, count)];
             }
+            while (await FillAsync(_end.Token));
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
         {
             // The end of the connection is what IsClosed tells.
+        }
+    }
+
+    private void Keep(ReadOnlySpan<byte> message)
+    {
+        UpdateOctets += message[18] == 2 ? message.Length : 0;
+
+        // A test that moves a million routes does not look at each message.
+        if (_kept < 5000 || message[18] == 3)
+        {
+            _kept++;
+            _messages.Enqueue(message.ToArray());
         }
     }
 
@@ -197,17 +199,27 @@ internal sealed class RawPeer : IDisposable
         }
     }
 
-    private byte[]? Take()
+    /// <summary>Empty: no whole message has come yet.</summary>
+    private ReadOnlyMemory<byte> Take()
     {
-        int length = _unread.Length < BgpBytes.HeaderLength ? int.MaxValue : BinaryPrimitives.ReadUInt16BigEndian(_unread.AsSpan(16));
-        if (_unread.Length < length)
+        int unread = _filled - _begin;
+        int length = unread < BgpBytes.HeaderLength ? int.MaxValue : BinaryPrimitives.ReadUInt16BigEndian(_buffer.AsSpan(_begin + 16));
+        if (unread < length)
         {
-            return null;
+            return default;
         }
 
-        byte[] message = _unread[..length];
-        _unread = _unread[length..];
-        return message;
+        _begin += length;
+        return _buffer.AsMemory(_begin - length, length);
+    }
+
+    private async ValueTask<bool> FillAsync(CancellationToken stop)
+    {
+        _buffer.AsSpan(_begin.._filled).CopyTo(_buffer);
+        (_begin, _filled) = (0, _filled - _begin);
+        int count = await _socket.ReceiveAsync(_buffer.AsMemory(_filled), stop);
+        _filled += count;
+        return count > 0;
     }
 
     private static IEnumerable<(byte Code, byte[] Value)> ReadCapabilities(byte[] open)
