@@ -8,6 +8,13 @@ public sealed record SpeakerOptions
     /// <summary>Own autonomous system, 1..4294967295.</summary>
     public required uint LocalAs { get; init; }
 
+    /// <summary>Null: none.</summary>
+    public Confederation? Confederation { get; init; }
+
+    /// <summary>Our AS in the OPEN to a neighbour of this AS: the member AS inside the confederation, its identifier outside (RFC 5065 4).</summary>
+    public uint LocalAsTowards(uint remoteAs) =>
+        Confederation is null || remoteAs == LocalAs || Confederation.IsOtherMember(remoteAs, LocalAs) ? LocalAs : Confederation.Id;
+
     /// <summary>BGP identifier: a non-zero IPv4 address (RFC 6286).</summary>
     public required IpAddress RouterId { get; init; }
 

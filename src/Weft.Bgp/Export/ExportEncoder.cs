@@ -17,7 +17,8 @@ internal static class ExportEncoder
     /// <summary>RFC 4271 9.2, RFC 4456 6, RFC 1997, RFC 9234 5: may the route leave by this session at all?</summary>
     public static bool MayExport(ExportProfile profile, RibPeer source, AttributeMarks marks)
     {
-        if ((marks & AttributeMarks.NoAdvertise) != 0 || (!profile.IsInternal && (marks & AttributeMarks.NoExport) != 0))
+        if ((marks & AttributeMarks.NoAdvertise) != 0 || (!profile.IsInterior && (marks & AttributeMarks.NoExport) != 0)
+            || (profile.IsConfederation && (marks & AttributeMarks.NoExportSubconfed) != 0))
         {
             return false;
         }
@@ -57,7 +58,7 @@ internal static class ExportEncoder
         nextHop = family == IpFamily.IPv6 ? hop : default;
         bool reflected = profile.IsInternal && source.IsInternal && source.Id != PeerId.Local;
         var writer = new AttributeWriter(destination, 0);
-        var missing = new Missing { NextHop = family == IpFamily.IPv4, LocalPreference = profile.IsInternal, Originator = reflected, Cluster = reflected, OnlyToCustomer = OnlyToCustomer.MarksSent(profile.Role) };
+        var missing = new Missing { NextHop = family == IpFamily.IPv4, LocalPreference = profile.IsInterior, Originator = reflected, Cluster = reflected, OnlyToCustomer = OnlyToCustomer.MarksSent(profile.Role) };
         bool lostAs = false;
         while (attributes.MoveNext())
         {
@@ -70,8 +71,9 @@ internal static class ExportEncoder
                 case AttributeType.AsPath:
                     lostAs = WriteAsPath(ref writer, profile, value);
                     break;
-                case AttributeType.Med when !profile.IsInternal && !profile.SendMed && !touch.Med && source.Id != PeerId.Local:
-                case AttributeType.LocalPreference or AttributeType.OriginatorId or AttributeType.ClusterList when !profile.IsInternal:
+                case AttributeType.Med when !profile.IsInterior && !profile.SendMed && !touch.Med && source.Id != PeerId.Local:
+                case AttributeType.LocalPreference when !profile.IsInterior:
+                case AttributeType.OriginatorId or AttributeType.ClusterList when !profile.IsInternal:
                     break;
                 case AttributeType.LocalPreference:
                     missing.LocalPreference = false;
@@ -92,7 +94,7 @@ internal static class ExportEncoder
                 case AttributeType.Aggregator when !profile.FourOctetAs:
                     lostAs |= WriteNarrowAggregator(ref writer, value);
                     break;
-                case AttributeType.ExtendedCommunities when !profile.IsInternal:
+                case AttributeType.ExtendedCommunities when !profile.IsInterior:
                     WriteTransitive(ref writer, value);
                     break;
                 default:
@@ -150,7 +152,7 @@ internal static class ExportEncoder
         }
 
         // RFC 4456 10: a reflector leaves the next hop alone. A client that is named itself knows its own address and ignores the route.
-        if (profile.IsInternal)
+        if (profile.IsInterior)
         {
             return true;
         }
@@ -222,8 +224,20 @@ internal static class ExportEncoder
 
     private static int PathOf(ExportProfile profile, ReadOnlySpan<byte> path, Span<byte> destination)
     {
+        if (profile.IsConfederation)
+        {
+            return AsPath.Prepend(path, profile.LocalAs, destination, AsPath.ConfederationSequence);
+        }
+
         if (!profile.IsInternal)
         {
+            if (profile.HasConfederation)
+            {
+                // Where the own AS will stand in front there is room for the path before.
+                Span<byte> outside = destination.Slice(6, path.Length);
+                path = outside[..AsPath.WithoutConfederation(path, outside)];
+            }
+
             return AsPath.Prepend(path, profile.LocalAs, destination);
         }
 
@@ -247,7 +261,10 @@ internal static class ExportEncoder
     {
         const byte Flags = AttributeFlags.Optional | AttributeFlags.Transitive;
         Span<byte> value = writer.Begin(Flags, (byte)AttributeType.As4Path);
-        writer.End(PathOf(profile, CanonicalAttributes.Find(block, AttributeType.AsPath), value));
+        int length = PathOf(profile, CanonicalAttributes.Find(block, AttributeType.AsPath), value);
+
+        // RFC 6793 3: AS4_PATH names no member of a confederation.
+        writer.End(profile.HasConfederation ? AsPath.WithoutConfederation(value[..length], value) : length);
         ReadOnlySpan<byte> aggregator = CanonicalAttributes.Find(block, AttributeType.Aggregator);
         if (aggregator.Length == 8 && BinaryPrimitives.ReadUInt32BigEndian(aggregator) > ushort.MaxValue)
         {

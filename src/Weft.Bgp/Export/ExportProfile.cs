@@ -10,6 +10,15 @@ internal sealed record ExportProfile
 {
     public required bool IsInternal { get; init; }
 
+    /// <summary>RFC 5065: the peers are in another member AS of our confederation.</summary>
+    public bool IsConfederation { get; init; }
+
+    /// <summary>RFC 5065: we are in a confederation, so paths may name member ASes.</summary>
+    public bool HasConfederation { get; init; }
+
+    /// <summary>Attributes of the AS stay with the routes.</summary>
+    public bool IsInterior => IsInternal || IsConfederation;
+
     public required bool IsClient { get; init; }
 
     public required uint LocalAs { get; init; }
@@ -53,6 +62,8 @@ internal sealed record ExportProfile
         return new ExportProfile
         {
             IsInternal = peer.IsInternal,
+            IsConfederation = session.IsConfederation,
+            HasConfederation = peer.IsInConfederation,
             IsClient = peer.IsClient,
             LocalAs = peer.LocalAs,
             ClusterId = peer.ClusterId,
@@ -70,6 +81,9 @@ internal sealed record ExportProfile
         };
     }
 
+    /// <summary>For edits of the policy. Prepended within the confederation, our AS stands among its members.</summary>
+    public PolicyContext Context => new(LocalAs, default, HasConfederation && IsInterior);
+
     // The policy comes last: it may be long.
     public bool Equals(ExportProfile? other) =>
         other is not null
@@ -77,7 +91,7 @@ internal sealed record ExportProfile
            (other.IsInternal, other.IsClient, other.LocalAs, other.ClusterId, other.NextHop, other.Self, other.SelfLinkLocal)
         && (SharedSubnet, SendMed, FourOctetAs, MaximumMessageLength, AdvertisementInterval) ==
            (other.SharedSubnet, other.SendMed, other.FourOctetAs, other.MaximumMessageLength, other.AdvertisementInterval)
-        && Role == other.Role
+        && (Role, IsConfederation, HasConfederation) == (other.Role, other.IsConfederation, other.HasConfederation)
         && Equals(Policy, other.Policy);
 
     public override int GetHashCode() => HashCode.Combine(IsInternal, IsClient, LocalAs, ClusterId, NextHop, Self, MaximumMessageLength);

@@ -29,7 +29,7 @@ internal sealed class UpdateGroup
         _tables = tables;
         _blocks = blocks;
         _scratch = scratch;
-        _policy = PolicyProgram.Compile(profile.Policy, new PolicyContext(profile.LocalAs, default));
+        _policy = PolicyProgram.Compile(profile.Policy, profile.Context);
         Profile = profile;
     }
 

@@ -294,10 +294,7 @@ internal sealed class AsPathAutomaton
 /// <summary>Questions about the segments of a path that only policy asks.</summary>
 internal static class AsPathSegments
 {
-    private const byte ConfederationSequence = 3;
-    private const byte ConfederationSet = 4;
-
-    public static bool IsSet(byte type) => type is AsPath.Set or ConfederationSet;
+    public static bool IsSet(byte type) => type is AsPath.Set or AsPath.ConfederationSet;
 
     /// <summary>RFC 6811 2: the AS a route originates in; our own for an empty path and for one that never left the confederation, none (false) for a set.</summary>
     public static bool TryOrigin(ReadOnlySpan<byte> path, uint localAs, out uint origin)
@@ -308,7 +305,7 @@ internal static class AsPathSegments
         {
             int members = path[1];
             last = path[0];
-            origin = last is ConfederationSequence or ConfederationSet ? localAs : BinaryPrimitives.ReadUInt32BigEndian(path[(2 + 4 * (members - 1))..]);
+            origin = AsPath.IsConfederation(last) ? localAs : BinaryPrimitives.ReadUInt32BigEndian(path[(2 + 4 * (members - 1))..]);
             path = path[(2 + 4 * members)..];
         }
 

@@ -6,7 +6,8 @@ namespace Weft.Bgp.Policies;
 /// <summary>Who we and the neighbour are, for edits that depend on it. A program is compiled for one of these.</summary>
 /// <param name="LocalAs">Our AS towards the neighbour.</param>
 /// <param name="PeerAddress">Import: the neighbour's address.</param>
-internal readonly record struct PolicyContext(uint LocalAs, IpAddress PeerAddress);
+/// <param name="IsMember">Our AS is that of a member of a confederation, which stands in AS_CONFED_SEQUENCE (RFC 5065).</param>
+internal readonly record struct PolicyContext(uint LocalAs, IpAddress PeerAddress, bool IsMember = false);
 
 /// <summary>What a policy sees of a route beside its attribute block.</summary>
 internal readonly ref struct PolicyRoute

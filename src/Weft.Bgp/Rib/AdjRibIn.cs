@@ -391,6 +391,9 @@ internal sealed class AdjRibIn
     private void CountAccepted(RibPeer peer, PathId path, int change) =>
         peer.Accepted += (_tables.Paths.Marks(path) & (PathMarks.Rejected | PathMarks.Looped)) == 0 ? change : 0;
 
+    private int TimesOfOwn(RibPeer peer, ReadOnlySpan<byte> path) => _tables.Confederation is not { Id: var id } ? AsPath.CountOf(path, peer.LocalAs)
+        : AsPath.CountOf(path, _tables.Peers.Owner(PeerId.Local).LocalAs, id);
+
     /// <summary>RFC 4271 9.1.2 (own AS), RFC 4456 8 (own router id, own cluster), RFC 9234 5 (leaks, which bar a path like loops do).</summary>
     private bool IsLooped(RibPeer peer, ReadOnlySpan<byte> block)
     {
@@ -400,7 +403,7 @@ internal sealed class AdjRibIn
             ReadOnlySpan<byte> value = attributes.Value;
             switch ((AttributeType)attributes.Type)
             {
-                case AttributeType.AsPath when AsPath.CountOf(value, peer.LocalAs) > peer.Settings.AllowedLocalAs:
+                case AttributeType.AsPath when TimesOfOwn(peer, value) > peer.Settings.AllowedLocalAs:
                 case AttributeType.OriginatorId when BinaryPrimitives.ReadUInt32BigEndian(value) == _tables.RouterId:
                 case AttributeType.ClusterList when AttributeRewriter.Contains(value, peer.ClusterId):
                 case AttributeType.OnlyToCustomer when peer.Role is BgpRole role && OnlyToCustomer.IsLeak(role, peer.RemoteAs, value):

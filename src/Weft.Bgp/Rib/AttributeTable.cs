@@ -10,7 +10,7 @@ internal enum AttributeMarks : byte
     None = 0,
     HasMed = 1,
 
-    /// <summary>RFC 1997 NO_EXPORT or NO_EXPORT_SUBCONFED: not to external peers.</summary>
+    /// <summary>RFC 1997 NO_EXPORT or NO_EXPORT_SUBCONFED: not out of the AS or confederation.</summary>
     NoExport = 2,
 
     /// <summary>RFC 1997 NO_ADVERTISE: to nobody.</summary>
@@ -18,6 +18,9 @@ internal enum AttributeMarks : byte
 
     /// <summary>RFC 9234: only to customers.</summary>
     OnlyToCustomer = 64,
+
+    /// <summary>RFC 1997 NO_EXPORT_SUBCONFED: not out of the member AS.</summary>
+    NoExportSubconfed = 128,
 }
 
 /// <summary>What decision and export need of an attribute set, 32 octets in one place: one cache line answers every step.</summary>
@@ -202,7 +205,8 @@ internal sealed class AttributeTable
         {
             marks |= BinaryPrimitives.ReadUInt32BigEndian(communities[at..]) switch
             {
-                WellKnownCommunities.NoExport or WellKnownCommunities.NoExportSubconfed => AttributeMarks.NoExport,
+                WellKnownCommunities.NoExport => AttributeMarks.NoExport,
+                WellKnownCommunities.NoExportSubconfed => AttributeMarks.NoExport | AttributeMarks.NoExportSubconfed,
                 WellKnownCommunities.NoAdvertise => AttributeMarks.NoAdvertise,
                 _ => AttributeMarks.None,
             };

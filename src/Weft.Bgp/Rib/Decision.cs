@@ -353,10 +353,10 @@ internal sealed class Decision
         public static uint Of(RibTables tables, PathId path) => (uint)tables.Attributes.Facts(tables.Paths.Attributes(path)).Origin;
     }
 
-    /// <summary>9.1.2.2 d.</summary>
+    /// <summary>9.1.2.2 d; RFC 5065 5.3: a path of another member AS of the confederation is an internal one.</summary>
     private readonly struct ByExternal : IDecisionKey
     {
-        public static uint Of(RibTables tables, PathId path) => tables.Peers.Owner(tables.Paths.Peer(path)).IsInternal ? 1u : 0u;
+        public static uint Of(RibTables tables, PathId path) => tables.Peers.Owner(tables.Paths.Peer(path)).IsInterior ? 1u : 0u;
     }
 
     /// <summary>9.1.2.2 e.</summary>

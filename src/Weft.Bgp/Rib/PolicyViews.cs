@@ -23,7 +23,7 @@ internal static class PolicyViews
             PeerIsInternal = peerIsInternal,
             LocalPreference = facts.LocalPreference,
             Attributes = block,
-            LocalAs = source.LocalAs,
+            LocalAs = tables.Confederation is null ? source.LocalAs : tables.OriginAs,
             PeerName = local ? null : source.Settings.Name,
             PeerAddress = local ? default : source.Address,
             Interface = local ? null : tables.NextHops.Link(facts.NextHop) ?? source.Settings.Interface,

@@ -236,6 +236,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     public void AddPeer(PeerId id, PeerSettings settings) => Tables.Peers.Set(id, new RibPeer(id, settings)
     {
         LocalAs = LocalAs(settings),
+        IsInConfederation = _options.Confederation is not null,
         Import = CompileImport(settings),
         ClusterId = RibPeer.Number(settings.ClusterId.IsIPv4 ? settings.ClusterId : _options.ClusterId.IsIPv4 ? _options.ClusterId : _options.RouterId),
     });
@@ -305,6 +306,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         LeaveGroup(peer);
         peer.Session = session;
         peer.IsInternal = session.IsInternal;
+        peer.IsInterior = session.IsInternal || session.IsConfederation;
         peer.RouterId = RibPeer.Number(session.RemoteRouterId);
         peer.LocalAs = session.LocalAs;
         peer.RemoteAs = session.RemoteAs;
@@ -446,9 +448,9 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     public ImmutableArray<RouteSnapshot> Query(RouteQuery query, PeerId from, PeerId advertisedTo, ref uint cursor) =>
         RouteQueries.Page(Tables, _decision, query, from, advertisedTo, ref cursor);
 
-    private uint LocalAs(PeerSettings settings) => settings.LocalAs != 0 ? settings.LocalAs : _options.LocalAs;
+    private uint LocalAs(PeerSettings settings) => settings.LocalAs != 0 ? settings.LocalAs : _options.LocalAsTowards(settings.RemoteAs);
 
-    private PolicyProgram? CompileImport(PeerSettings settings) => PolicyProgram.Compile(settings.Import, new PolicyContext(LocalAs(settings), settings.Address));
+    private PolicyProgram? CompileImport(PeerSettings settings) => PolicyProgram.Compile(settings.Import, new PolicyContext(LocalAs(settings), settings.Address, _options.Confederation is not null && LocalAs(settings) == _options.LocalAs));
 
     private AddressFamilies FamilyFlag => Family == IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6;
 

@@ -41,6 +41,12 @@ internal sealed class RibPeer
 
     public bool IsInternal { get; set; }
 
+    /// <summary>Internal, or in another member AS of our confederation: attributes of the AS stay with its routes (RFC 5065 4).</summary>
+    public bool IsInterior { get; set; }
+
+    /// <summary>We are in a confederation, whatever the peer is.</summary>
+    public bool IsInConfederation { get; init; }
+
     /// <summary>RFC 9234: what we were to the peer in its last session; null: nothing was said.</summary>
     public BgpRole? Role { get; set; }
 

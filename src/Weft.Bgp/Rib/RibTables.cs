@@ -22,11 +22,18 @@ internal sealed class RibTables
             LocalAs = options.LocalAs,
         });
         RouterId = routerId;
+        Confederation = options.Confederation;
+        OriginAs = options.Confederation?.Id ?? options.LocalAs;
     }
 
     public IpFamily Family { get; }
 
     public uint RouterId { get; }
+
+    public Confederation? Confederation { get; }
+
+    /// <summary>The AS in which a route with an empty path originates, as the world sees it.</summary>
+    public uint OriginAs { get; }
 
     public NextHopTable NextHops { get; }
 

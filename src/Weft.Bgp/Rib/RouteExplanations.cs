@@ -58,7 +58,7 @@ internal static class RouteExplanations
         if (barred is null && target.Member!.Group!.Profile is { Policy: not null } profile)
         {
             PolicyRoute route = PolicyViews.Of(tables, tables.Prefixes.Key(prefix), tables.Paths.Attributes(path), source, profile.IsInternal);
-            trace = PolicyProgram.Compile(profile.Policy, new PolicyContext(profile.LocalAs, default))?.Trace(in route);
+            trace = PolicyProgram.Compile(profile.Policy, profile.Context)?.Trace(in route);
         }
 
         return new ExportExplanation
@@ -82,7 +82,8 @@ internal static class RouteExplanations
         return source.Id == target.Id ? "the route came from this neighbour"
             : ExportEncoder.MayExport(profile, source, marks) ? null
             : (marks & AttributeMarks.NoAdvertise) != 0 ? "the route carries no-advertise"
-            : !profile.IsInternal && (marks & AttributeMarks.NoExport) != 0 ? "the route carries no-export and the neighbour is external"
+            : profile.IsConfederation && (marks & AttributeMarks.NoExportSubconfed) != 0 ? "the route carries no-export-subconfed and the neighbour is in another member AS"
+            : !profile.IsInterior && (marks & AttributeMarks.NoExport) != 0 ? "the route carries no-export and the neighbour is external"
             : (marks & AttributeMarks.OnlyToCustomer) != 0 && OnlyToCustomer.Bars(profile.Role) ? "the route is for customers only (RFC 9234), and the neighbour is none"
             : profile.IsInternal && source.IsInternal ? "both neighbours are internal and neither is a route reflection client"
             : "the protocol forbids it";

@@ -80,5 +80,11 @@ public sealed record NegotiatedSession
 
     public bool IsInternal => LocalAs == RemoteAs;
 
+    /// <summary>RFC 5065: the peer is in another member AS of our confederation.</summary>
+    public bool IsConfederation { get; init; }
+
+    /// <summary>RFC 5065: AS_PATH may hold AS_CONFED_SEQUENCE and AS_CONFED_SET.</summary>
+    public bool HasConfederation { get; init; }
+
     public int MaximumMessageLength => ExtendedMessages ? 65535 : 4096;
 }

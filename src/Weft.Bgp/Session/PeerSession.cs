@@ -420,7 +420,7 @@ internal sealed class PeerSession
     private SessionSlot? SlotOf(Connection connection) =>
         ReferenceEquals(_main.Connection, connection) ? _main : ReferenceEquals(_second?.Connection, connection) ? _second : null;
 
-    private uint LocalAs => Settings.LocalAs != 0 ? Settings.LocalAs : _services.Options.LocalAs;
+    private uint LocalAs => Settings.LocalAs != 0 ? Settings.LocalAs : _services.Options.LocalAsTowards(Settings.RemoteAs);
 
     private SessionConfig Configure()
     {
@@ -429,6 +429,7 @@ internal sealed class PeerSession
         return new SessionConfig
         {
             Settings = Settings,
+            Confederation = options.Confederation,
             LocalOpen = new OpenMessage
             {
                 As = LocalAs,
@@ -439,7 +440,7 @@ internal sealed class PeerSession
                 FourOctetAs = true,
                 RouteRefresh = true,
                 ExtendedMessages = true,
-                Role = Settings.RemoteAs == LocalAs ? null : Settings.Role,
+                Role = Settings.RemoteAs == LocalAs || options.Confederation?.IsOtherMember(Settings.RemoteAs, LocalAs) == true ? null : Settings.Role,
                 GracefulRestart = Settings.GracefulRestart,
                 Restarting = Settings.GracefulRestart && options.Restarting,
                 RestartTime = (ushort)Math.Clamp(restart.TotalSeconds, 0, 4095),

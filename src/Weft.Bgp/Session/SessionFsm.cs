@@ -11,6 +11,9 @@ internal sealed record SessionConfig
     /// <summary>What we say; its hold time is what we offer.</summary>
     public required OpenMessage LocalOpen { get; init; }
 
+    /// <summary>Null: we are in none.</summary>
+    public Confederation? Confederation { get; init; }
+
     public bool IsInternal => LocalOpen.As == Settings.RemoteAs;
 }
 
@@ -316,6 +319,7 @@ internal sealed class SessionFsm
         OpenMessage open = _received!;
         OpenMessage own = _config.LocalOpen;
         AddressFamilies common = CommonFamilies(open);
+        bool member = _config.Confederation?.IsOtherMember(open.As, own.As) == true && own.As != _config.Confederation.Id;
         bool restart = own.GracefulRestart && open.GracefulRestart;
         return new NegotiatedSession
         {
@@ -344,6 +348,8 @@ internal sealed class SessionFsm
             AddPathReceive = own.AddPathReceive & open.AddPathSend & common,
             AddPathSend = own.AddPathSend & open.AddPathReceive & common,
             IPv6NextHops = own.IPv6NextHops & open.IPv6NextHops & common,
+            IsConfederation = member,
+            HasConfederation = _config.Confederation is not null && (member || open.As == own.As),
             LocalRole = own.Role,
             RemoteRole = open.Role,
         };

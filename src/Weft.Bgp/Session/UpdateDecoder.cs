@@ -26,7 +26,7 @@ internal sealed class UpdateDecoder
         _peer = peer;
         _session = session;
         _enforceFirstAs = settings.EnforceFirstAs && !session.IsInternal;
-        _context = new AttributeContext(session.IsInternal, session.FourOctetAs, session.Families);
+        _context = new AttributeContext(session.IsInternal, session.FourOctetAs, session.Families, session.IsConfederation, session.HasConfederation);
         _marks = OnlyToCustomer.MarksReceived(session.LocalRole);
         _logger = logger;
         _name = settings.Name;
@@ -139,7 +139,7 @@ internal sealed class UpdateDecoder
             return DecodeResult.Update(DecodeAction.TreatAsWithdraw, Subcode.MalformedAttributeList, 0);
         }
 
-        if (_enforceFirstAs && AsPath.First(CanonicalAttributes.Find(block, AttributeType.AsPath)) != _session.RemoteAs)
+        if (_enforceFirstAs && FirstAs(CanonicalAttributes.Find(block, AttributeType.AsPath)) != _session.RemoteAs)
         {
             return DecodeResult.Update(DecodeAction.TreatAsWithdraw, Subcode.MalformedAsPath, 0, (byte)AttributeType.AsPath);
         }
@@ -148,6 +148,9 @@ internal sealed class UpdateDecoder
         bool own = _session.LocalAddress.ByteLength == length && IpAddress.FromBytes(nextHop[..length]) == _session.LocalAddress;
         return own ? DecodeResult.Update(DecodeAction.TreatAsWithdraw, Subcode.InvalidNextHop, 0, (byte)AttributeType.NextHop) : DecodeResult.Ok;
     }
+
+    /// <summary>RFC 5065 5.1: from another member AS a path begins with that AS in AS_CONFED_SEQUENCE.</summary>
+    private uint FirstAs(ReadOnlySpan<byte> path) => _session.IsConfederation ? AsPath.FirstMember(path) : AsPath.First(path);
 
     private UpdateBatch BatchOf(IpFamily family) => family == IpFamily.IPv4
         ? IPv4 ??= _pool.Rent(_peer, IpFamily.IPv4)

@@ -4,7 +4,9 @@ using Weft.Primitives.Net;
 namespace Weft.Bgp.Wire;
 
 /// <summary>What of the session decides how attributes are read.</summary>
-internal readonly record struct AttributeContext(bool IsInternal, bool FourOctetAs, AddressFamilies Families);
+/// <param name="IsConfederation">The peer is in another member AS of our confederation.</param>
+/// <param name="HasConfederation">Paths may name member ASes.</param>
+internal readonly record struct AttributeContext(bool IsInternal, bool FourOctetAs, AddressFamilies Families, bool IsConfederation = false, bool HasConfederation = false);
 
 /// <summary>
 /// Reads the path attributes section of one UPDATE: checks every attribute against its descriptor (RFC 7606), remembers where the good ones are, and writes them in
@@ -112,7 +114,8 @@ internal ref struct AttributeReader
             return ReadUnknown(flags, type, start, header, value);
         }
 
-        if (descriptor.InternalOnly && !_context.IsInternal)
+        // RFC 5065 4: of these only LOCAL_PREF goes from one member AS to the other.
+        if (descriptor.InternalOnly && !_context.IsInternal && !(_context.IsConfederation && (AttributeType)type == AttributeType.LocalPreference))
         {
             return DecodeResult.Ok;
         }
@@ -151,7 +154,7 @@ internal ref struct AttributeReader
             case AttributeType.Origin when value[0] > (byte)RouteOrigin.Incomplete:
                 return DecodeResult.Update(DecodeAction.TreatAsWithdraw, Subcode.InvalidOrigin, start, (byte)type);
 
-            case AttributeType.AsPath when !AsPath.IsWellFormed(value, _context.FourOctetAs ? 4 : 2):
+            case AttributeType.AsPath when !AsPath.IsWellFormed(value, _context.FourOctetAs ? 4 : 2, _context.HasConfederation):
                 return DecodeResult.Update(DecodeAction.TreatAsWithdraw, Subcode.MalformedAsPath, start, (byte)type);
 
             case AttributeType.NextHop:

@@ -98,7 +98,7 @@ internal static class AttributeRewriter
             RouteEditKind.AddExtendedCommunity => AddExtendedCommunity(old, edit.Community.Extended, value),
             RouteEditKind.RemoveCommunities => RemoveCommunities(old, edit.Community, value),
             RouteEditKind.PrependAs => Prepend(old, edit.Value, 1, value),
-            _ => Prepend(old, context.LocalAs, (int)edit.Value, value),
+            _ => Prepend(old, context.LocalAs, (int)edit.Value, value, context.IsMember ? AsPath.ConfederationSequence : AsPath.Sequence),
         };
 
         // No attribute but AS_PATH may be empty.
@@ -110,7 +110,7 @@ internal static class AttributeRewriter
         return CopyRest(ref writer, ref rest, skipCurrent: found);
     }
 
-    private static int Prepend(ReadOnlySpan<byte> old, uint autonomousSystem, int times, Span<byte> value)
+    private static int Prepend(ReadOnlySpan<byte> old, uint autonomousSystem, int times, Span<byte> value, byte segment = AsPath.Sequence)
     {
         if (times == 0 || old.Length + 6 * times > MaximumValue)
         {
@@ -118,8 +118,8 @@ internal static class AttributeRewriter
             return old.Length;
         }
 
-        int into = old.Length >= 2 && old[0] == AsPath.Sequence && old[1] + times <= byte.MaxValue ? old[1] : 0;
-        value[0] = AsPath.Sequence;
+        int into = old.Length >= 2 && old[0] == segment && old[1] + times <= byte.MaxValue ? old[1] : 0;
+        value[0] = segment;
         value[1] = (byte)(into + times);
         for (int i = 0; i < times; i++)
         {

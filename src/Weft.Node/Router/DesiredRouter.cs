@@ -108,6 +108,7 @@ internal sealed record DesiredRouter
             Speaker = new SpeakerOptions
             {
                 LocalAs = localAs,
+                Confederation = settings.Confederation,
                 RouterId = routerId.Value,
                 ClusterId = clusterId,
                 MaximumPaths = settings.MaximumPaths,

@@ -12,7 +12,7 @@ internal static class NeighborAnswer
     {
         PeerSettings settings = peer.Settings;
         PeerTransportOptions options = PeerSocket.Options(settings);
-        uint localAs = settings.LocalAs != 0 ? settings.LocalAs : now.Speaker!.Options.LocalAs;
+        uint localAs = settings.LocalAs != 0 ? settings.LocalAs : now.Speaker!.Options.LocalAsTowards(settings.RemoteAs);
         JsonObject neighbor = new()
         {
             ["name"] = settings.Name,
@@ -23,6 +23,7 @@ internal static class NeighborAnswer
             ["localAs"] = localAs,
             ["role"] = PeeringSettings.NameOf(settings.Role),
             ["roleStrict"] = settings.RoleStrict,
+            ["confederation"] = now.Speaker!.Options.Confederation?.IsOtherMember(settings.RemoteAs, localAs) == true,
             ["internal"] = settings.RemoteAs == localAs,
             ["state"] = settings.Enabled ? peer.State.ToString() : "Disabled",
             ["heldDown"] = peer.HeldDown,

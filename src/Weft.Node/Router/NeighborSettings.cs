@@ -256,7 +256,7 @@ internal sealed record NeighborSettings
         }
 
         uint localAs = n.LocalAs != 0 ? n.LocalAs : router.LocalAs ?? 0;
-        if (n.Peering.Role is not null && localAs != 0 && localAs == n.RemoteAs)
+        if (n.Peering.Role is not null && localAs != 0 && (localAs == n.RemoteAs || router.Confederation?.IsOtherMember(n.RemoteAs, localAs) == true))
         {
             reader.Report(PeeringSettings.RoleSetting, "only an external neighbour has a role (RFC 9234)", n.Name);
         }

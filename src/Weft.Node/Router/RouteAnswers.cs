@@ -218,14 +218,17 @@ internal sealed class RouteAnswers(FibFeeder fib)
     private static string Against(RouteSnapshot route, RouteSnapshot? best, Func<RouteSnapshot, uint> value) =>
         best is null || value(route) == value(best) ? string.Empty : string.Create(CultureInfo.InvariantCulture, $" ({value(route)}, best {value(best)})");
 
-    /// <summary>RFC 4271 9.1.2.2 a: a set counts one.</summary>
+    /// <summary>RFC 4271 9.1.2.2 a: a set counts one. RFC 5065 5.3: members of the confederation, in parentheses, count nothing.</summary>
     private static uint Length(string asPath)
     {
         uint length = 0;
         bool inSet = false;
+        bool inConfederation = false;
         foreach (string word in asPath.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
-            length += inSet ? 0u : 1u;
+            inConfederation |= word.StartsWith('(');
+            length += inSet || inConfederation ? 0u : 1u;
+            inConfederation &= !word.EndsWith(')');
             inSet = word.StartsWith('{') ? !word.EndsWith('}') : inSet && !word.EndsWith('}');
         }
 

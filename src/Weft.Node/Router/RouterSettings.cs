@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Weft.Bgp;
 using Weft.Hosting.Configuration;
 using Weft.Model.Resources;
 using Weft.Node.Startup;
@@ -68,6 +69,19 @@ internal sealed record RouterSettings
     public static readonly Setting<bool> ResolveViaDefaultSetting = Setting.Switch("router", "resolve-via-default", false,
         "A next hop may be reached by a default route. Without this key: yes with a datastore (nodes of one cluster in different subnets), no without.");
 
+    public static readonly Setting<uint> ConfederationIdSetting = AsSetting("router", "confederation-id",
+        "The AS of the confederation for everybody outside (RFC 5065); local-as is then the member AS of this router. Without it there is no confederation.");
+
+    public static readonly Setting<IReadOnlyList<uint>> ConfederationMembersSetting = Setting.List(
+        "router", "confederation-members", "", "AS, ...", (string text, out uint value, out string reason) =>
+        {
+            bool ok = AsNumber.TryParse(text, out AsNumber number) && number.Value is > 0 and < uint.MaxValue;
+            value = number.Value;
+            reason = "expected an AS number from 1 to 4294967294, plain or dotted (1.10)";
+            return ok;
+        },
+        "The other member ASes of the confederation.");
+
     public static readonly Setting<string> RpkiFileSetting = Setting.Text("router", "rpki-file", "",
         "Route origin authorizations as validators print them: {\"roas\":[{\"asn\":\"AS65001\",\"prefix\":\"10.0.0.0/8\",\"maxLength\":24}]}. Read again when it changes; filters ask by \"rpki\".",
         "path");
@@ -77,7 +91,7 @@ internal sealed record RouterSettings
     [
         RouterIdSetting, LocalAsSetting, ListenSetting, InstallRoutesSetting, NetworksSetting, RunDirectorySetting, HoldTimeSetting, KeepaliveSetting,
         ConnectRetrySetting, RouteProtocolSetting, RouteMetricSetting, MultipathSetting, RestartTimeSetting, SettleTimeSetting, ClusterIdSetting,
-        SecretsDirectorySetting, ResolveViaDefaultSetting, RpkiFileSetting, NodeSettings.NameSetting, .. NeighborSettings.All, .. FilterSettings.All,
+        SecretsDirectorySetting, ResolveViaDefaultSetting, RpkiFileSetting, ConfederationIdSetting, ConfederationMembersSetting, NodeSettings.NameSetting, .. NeighborSettings.All, .. FilterSettings.All,
     ];
 
     /// <summary>Null: taken from the datastore, or made from <see cref="NodeName"/> when <see cref="RouterIdFromName"/>.</summary>
@@ -126,6 +140,9 @@ internal sealed record RouterSettings
     public bool UsesDatastore { get; init; }
 
     /// <summary>Null: none.</summary>
+    public Confederation? Confederation { get; init; }
+
+    /// <summary>Null: none.</summary>
     public string? RpkiFile { get; init; }
 
     /// <summary>The [filter:NAME] sections.</summary>
@@ -170,10 +187,33 @@ internal sealed record RouterSettings
             NodeName = NodeSettings.NodeName(reader.Get(NodeSettings.NameSetting)),
             ResolveViaDefault = reader.IsSet(ResolveViaDefaultSetting) ? reader.Get(ResolveViaDefaultSetting) : usesDatastore,
             RpkiFile = reader.Get(RpkiFileSetting) is { Length: > 0 } file ? file : null,
+            Confederation = ReadConfederation(reader),
             Filters = FilterSettings.ReadAll(reader),
             UsesDatastore = usesDatastore,
         };
         return settings with { Neighbors = NeighborSettings.ReadAll(reader, settings) };
+    }
+
+    private static Confederation? ReadConfederation(SettingsReader reader)
+    {
+        IReadOnlyList<uint> members = reader.Get(ConfederationMembersSetting);
+        if (!reader.IsSet(ConfederationIdSetting))
+        {
+            if (members.Count != 0)
+            {
+                reader.Report(ConfederationMembersSetting, "needs confederation-id");
+            }
+
+            return null;
+        }
+
+        uint id = reader.Get(ConfederationIdSetting);
+        if (members.Contains(id))
+        {
+            reader.Report(ConfederationMembersSetting, $"{id} is the confederation itself");
+        }
+
+        return new Confederation { Id = id, Members = [.. members.Distinct()] };
     }
 
     /// <summary>A 4-octet AS number, plain or dotted; 0 and the last one are reserved (RFC 7607, RFC 7300).</summary>

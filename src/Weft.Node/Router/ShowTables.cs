@@ -48,7 +48,7 @@ internal static class ShowTables
         Line(text, "neighbour", Text(n["name"]));
         Line(text, "description", Text(n["description"]));
         Line(text, "address", $"{Text(n["address"])} port {Text(n["port"])}{(Text(n["interface"]) is { Length: > 0 } link ? $" on {link}" : "")}{(Flag(n["passive"]) ? ", passive" : "")}{(Text(n["sourceAddress"]) is { Length: > 0 } source ? $", from {source}" : "")}");
-        Line(text, "AS", $"{Text(n["remoteAs"])}, ours {Text(n["localAs"])} ({(Text(n["role"]) is { Length: > 0 } role ? $"we are its {role}, " : "")}{(Flag(n["internal"]) ? Flag(n["routeReflectorClient"]) ? "internal, our route reflection client" : "internal" : "external")})");
+        Line(text, "AS", $"{Text(n["remoteAs"])}, ours {Text(n["localAs"])} ({(Text(n["role"]) is { Length: > 0 } role ? $"we are its {role}, " : "")}{(Flag(n["internal"]) ? Flag(n["routeReflectorClient"]) ? "internal, our route reflection client" : "internal" : Flag(n["confederation"]) ? "of the confederation" : "external")})");
         Line(text, "protection", string.Join(", ", new[] { Flag(n["password"]) ? "TCP MD5" : "", Text(n["ttlSecurity"]) is "0" or "" ? $"TTL {Text(n["ttl"])}" : $"TTL security, {Text(n["ttlSecurity"])} hops" }.Where(s => s.Length > 0)));
         Line(text, "state", $"{Text(n["state"])} for {Age(n["seconds"])}, {Times(n["established"])}");
         Line(text, "shut down", n["shutdown"] is null ? "" : $"by the operator{(Text(n["shutdown"]) is { Length: > 0 } message ? $": {message}" : "")}; weft router enable {Text(n["name"])} takes it back");

@@ -15,9 +15,9 @@ internal sealed class RibHarness
     private readonly Dictionary<string, TestPeer> _peers = [];
     private readonly SpeakerOptions _options;
 
-    public RibHarness(IpFamily family = IpFamily.IPv4, int maximumPaths = 1, INextHopResolver? resolver = null, uint localAs = 65001)
+    public RibHarness(IpFamily family = IpFamily.IPv4, int maximumPaths = 1, INextHopResolver? resolver = null, uint localAs = 65001, Confederation? confederation = null)
     {
-        _options = new SpeakerOptions { LocalAs = localAs, RouterId = IpAddress.Parse("10.0.0.1"), MaximumPaths = maximumPaths };
+        _options = new SpeakerOptions { LocalAs = localAs, RouterId = IpAddress.Parse("10.0.0.1"), MaximumPaths = maximumPaths, Confederation = confederation };
         Rib = new RibLoop(family, _options, resolver ?? AllNextHopsReachable.Instance, _batches, new EncodedBlockPool(), Time, NullLogger.Instance);
         Rib.Subscribe(Forwarding);
     }
@@ -42,8 +42,10 @@ internal sealed class RibHarness
             Rib.AddPeer(peer.Id, settings);
         }
 
-        NegotiatedSession negotiated = Messages.Session(peer.Settings.LocalAs != 0 ? peer.Settings.LocalAs : _options.LocalAs, remoteAs) with
+        NegotiatedSession negotiated = Messages.Session(peer.Settings.LocalAs != 0 ? peer.Settings.LocalAs : _options.LocalAsTowards(remoteAs), remoteAs) with
         {
+            IsConfederation = _options.Confederation?.IsOtherMember(remoteAs, _options.LocalAs) == true,
+            HasConfederation = _options.Confederation is not null && _options.LocalAsTowards(remoteAs) == _options.LocalAs,
             RemoteRouterId = peer.Settings.Address.IsIPv4 ? peer.Settings.Address : IpAddress.Parse("10.9.9.9"),
             RemoteAddress = peer.Settings.Address,
         };

@@ -140,6 +140,21 @@ public sealed class RouterSettingsTests : IDisposable
     }
 
     [Fact]
+    public void Confederation_IsRead_AndItsMembersHaveNoRoles()
+    {
+        const string Router = "[router]\nrouter-id=1.1.1.1\nlocal-as=65101\nconfederation-id = 65000\nconfederation-members = 65102, 1.10\n";
+
+        (RouterSettings settings, IReadOnlyList<string> good) = Read(Router);
+        (_, IReadOnlyList<string> role) = Read(Router + "[neighbor:a]\naddress=10.0.0.2\nremote-as=65102\nrole = peer\n");
+        (_, IReadOnlyList<string> alone) = Read("[router]\nrouter-id=1.1.1.1\nlocal-as=65101\nconfederation-members = 65102\n");
+
+        Assert.Empty(good);
+        Assert.Equal(new Weft.Bgp.Confederation { Id = 65000, Members = [65102, 65546] }, settings.Confederation);
+        Assert.Contains("only an external neighbour has a role", Assert.Single(role));
+        Assert.Contains("needs confederation-id", Assert.Single(alone));
+    }
+
+    [Fact]
     public void TwoNeighboursWithOneAddress_AreReported()
     {
         (_, IReadOnlyList<string> problems) = Read("[router]\nrouter-id=1.1.1.1\nlocal-as=1\n[neighbor:a]\naddress=10.0.0.2\nremote-as=2\n[neighbor:b]\naddress=10.0.0.2\nremote-as=3\n");
