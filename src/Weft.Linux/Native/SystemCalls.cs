@@ -19,7 +19,12 @@ internal static unsafe partial class SystemCalls
     public const int O_CLOEXEC = 0x80000;
     public const int MNT_DETACH = 2;
     public const int LOCK_EX = 2;
+    public const int MADV_DONTNEED = 4;
     public const int NS_GET_NSTYPE = 0xb703;
+
+    /// <summary>Takes the pages of a range out of this process; those of a file are read from it again when they are needed.</summary>
+    public static Errno DropPages(ulong start, ulong end) =>
+        LibC.madvise((void*)start, (size_t)(end - start), MADV_DONTNEED) < 0 ? LastError() : Errno.None;
 
     public static Errno Socket(int family, int type, int protocol, out int descriptor)
     {

@@ -4,6 +4,7 @@ using Weft.Bgp;
 using Weft.Datastore.Sync;
 using Weft.Hosting.Loops;
 using Weft.Hosting.Systemd;
+using Weft.Linux.Processes;
 using Weft.Model.Keys;
 using Weft.Primitives.Net;
 
@@ -217,6 +218,7 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
             // Ready also while waiting for the datastore: nothing is gained by a unit that hangs in its start.
             _isReady = true;
             _systemd.Ready(text);
+            StartPages.Release();
         }
         else if (text != _shown)
         {
