@@ -192,8 +192,9 @@ public sealed class BgpSpeaker
 
             // The last batches of the session come before this, from the same tasks that are waited for.
             await ended;
-            await _ribs.IPv4.PostAsync(() => _ribs.IPv4.RemovePeer(peer.Id), CancellationToken.None);
-            await _ribs.IPv6.PostAsync(() => _ribs.IPv6.RemovePeer(peer.Id), CancellationToken.None);
+            await Task.WhenAll(
+                await AskAsync(_ribs.IPv4, r => r.RemovePeer(peer.Id), CancellationToken.None),
+                await AskAsync(_ribs.IPv6, r => r.RemovePeer(peer.Id), CancellationToken.None));
             _ids.Return((uint)peer.Id);
             return PeerChange.Done;
         }
@@ -267,6 +268,20 @@ public sealed class BgpSpeaker
         await _ribs.IPv4.PostAsync(_ribs.IPv4.ResolveNextHops, stop);
         await _ribs.IPv6.PostAsync(_ribs.IPv6.ResolveNextHops, stop);
     }
+
+    /// <summary>
+    /// All neighbours there are have been added. After a restart (<see cref="SpeakerOptions.Restarting"/>) selection waits for these and no others; without this call it waits
+    /// for neighbours that may still be added, for up to half a minute.
+    /// </summary>
+    public async ValueTask PeersCompleteAsync(CancellationToken stop = default)
+    {
+        await _ribs.IPv4.PostAsync(_ribs.IPv4.PeersComplete, stop);
+        await _ribs.IPv6.PostAsync(_ribs.IPv6.PeersComplete, stop);
+    }
+
+    /// <summary>Where each family stands after a restart. When it selects, listeners have heard everything that was here when selection began.</summary>
+    public async Task<ImmutableArray<SelectionSnapshot>> GetSelectionAsync(CancellationToken stop = default) =>
+        [await AskAsync(_ribs.IPv4, static r => r.DescribeSelection(), stop), await AskAsync(_ribs.IPv6, static r => r.DescribeSelection(), stop)];
 
     /// <summary>Adds a listener; it first hears the whole table of both families.</summary>
     public async ValueTask SubscribeAsync(IRibListener listener, CancellationToken stop = default)
@@ -360,6 +375,11 @@ public sealed class BgpSpeaker
 
     /// <summary>Runs import policy again over what the peer sent; the session stays.</summary>
     public Task<PeerChange> SoftResetInAsync(string name, CancellationToken stop = default) => OnRibsAsync(name, static (rib, id) => rib.ImportAgain(id), stop);
+
+    /// <summary>Asks the peer to send all its routes again (RFC 2918); with RFC 7313 what it does not send again is dropped.</summary>
+    /// <returns>Null when it was asked; else why it cannot be.</returns>
+    public async Task<string?> AskForRoutesAsync(string name) =>
+        _peers.TryGetValue(name, out PeerSession? peer) ? await AskAsync(peer, peer.AskForRoutes) : $"no peer \"{name}\"";
 
     /// <summary>Runs export policy again and sends the peer the whole table; the session stays.</summary>
     public Task<PeerChange> SoftResetOutAsync(string name, CancellationToken stop = default) => OnRibsAsync(name, static (rib, id) => rib.RefreshPeer(id), stop);

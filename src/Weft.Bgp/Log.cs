@@ -32,4 +32,13 @@ internal static partial class Log
 
     [LoggerMessage(1521, LogLevel.Error, "peer {Peer}: {Count} {Family} prefixes are more than the limit of {Limit}; the session goes on")]
     public static partial void PrefixLimitPassed(ILogger logger, string peer, IpFamily family, int count, int limit);
+
+    [LoggerMessage(1530, LogLevel.Information, "peer {Peer}: {Count} stale {Family} routes are kept for another {Time}, least preferred (RFC 9494)")]
+    public static partial void KeptLongLived(ILogger logger, string peer, IpFamily family, int count, TimeSpan time);
+
+    [LoggerMessage(1531, LogLevel.Warning, "peer {Peer}: the end of a refresh of {Family} never came; {Count} routes that were not told again are dropped")]
+    public static partial void RefreshNeverEnded(ILogger logger, string peer, IpFamily family, int count);
+
+    [LoggerMessage(1532, LogLevel.Information, "after the restart, selection of {Family} routes begins with {Count} prefixes: {Reason}")]
+    public static partial void SelectionBegins(ILogger logger, IpFamily family, int count, string reason);
 }

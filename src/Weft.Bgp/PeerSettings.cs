@@ -122,6 +122,21 @@ public sealed record PeerSettings
     /// <summary>Restart time told to this peer; null: <see cref="SpeakerOptions.RestartTime"/>.</summary>
     public TimeSpan? RestartTime { get; init; }
 
+    /// <summary>
+    /// RFC 9494: how long the peer is asked to keep our routes beyond the restart time, and the longest time for which we keep the peer's, whatever it asks; zero: neither.
+    /// At most 16777215 seconds.
+    /// </summary>
+    public TimeSpan LongLivedStaleTime { get; init; }
+
+    /// <summary>RFC 9494 4.6: internal peers only: routes kept long are announced to it although it does not know of them, with LOCAL_PREF 0 and NO_EXPORT.</summary>
+    public bool LongLivedToAll { get; init; }
+
+    /// <summary>RFC 8326: routes of an external peer with GRACEFUL_SHUTDOWN get LOCAL_PREF 0.</summary>
+    public bool HonourGracefulShutdown { get; init; } = true;
+
+    /// <summary>RFC 8326: the session is to be taken down soon: everything is announced with GRACEFUL_SHUTDOWN, to internal peers with LOCAL_PREF 0 too.</summary>
+    public bool GracefulShutdown { get; init; }
+
     /// <summary>Prefixes the peer may announce; null: any number.</summary>
     public PrefixLimit? PrefixLimit { get; init; }
 

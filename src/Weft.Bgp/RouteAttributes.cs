@@ -17,9 +17,17 @@ public readonly record struct LargeCommunity(uint GlobalAdministrator, uint Loca
     public override string ToString() => $"{GlobalAdministrator}:{LocalData1}:{LocalData2}";
 }
 
-/// <summary>Well-known communities of RFC 1997.</summary>
+/// <summary>Well-known communities of RFC 1997, RFC 8326 and RFC 9494.</summary>
 public static class WellKnownCommunities
 {
+    /// <summary>RFC 8326: whoever announces this leaves soon.</summary>
+    public const uint GracefulShutdown = 0xFFFF0000;
+
+    /// <summary>RFC 9494: whoever announced this is away for longer than its restart time.</summary>
+    public const uint LongLivedStale = 0xFFFF0006;
+
+    /// <summary>RFC 9494: not to be kept beyond the restart time.</summary>
+    public const uint NoLongLived = 0xFFFF0007;
     public const uint NoExport = 0xFFFFFF01;
     public const uint NoAdvertise = 0xFFFFFF02;
     public const uint NoExportSubconfed = 0xFFFFFF03;
@@ -27,6 +35,9 @@ public static class WellKnownCommunities
     /// <summary>"65000:1", or the well-known name.</summary>
     public static string ToText(uint community) => community switch
     {
+        GracefulShutdown => "graceful-shutdown",
+        LongLivedStale => "llgr-stale",
+        NoLongLived => "no-llgr",
         NoExport => "no-export",
         NoAdvertise => "no-advertise",
         NoExportSubconfed => "no-export-subconfed",

@@ -18,11 +18,23 @@ public readonly record struct MessageCounters(long Opens, long Updates, long Not
 /// <param name="Advertised">Prefixes announced to the peer.</param>
 public sealed record PeerFamilySnapshot(IpFamily Family, int Received, int Accepted, int Advertised, bool EndOfRibReceived, bool EndOfRibSent)
 {
-    /// <summary>Paths kept while the peer restarts (RFC 4724).</summary>
+    /// <summary>Paths kept while the peer restarts (RFC 4724, RFC 9494).</summary>
     public int Stale { get; init; }
 
     /// <summary>More prefixes than <see cref="PrefixLimit"/> allows.</summary>
     public bool LimitExceeded { get; init; }
+
+    /// <summary>What the stale paths wait for.</summary>
+    public StalePhase StalePhase { get; init; }
+
+    /// <summary>How much longer; null: there are none.</summary>
+    public TimeSpan? StaleFor { get; init; }
+
+    /// <summary>Paths not announced again yet since a refresh began (RFC 7313).</summary>
+    public int Unrefreshed { get; init; }
+
+    /// <summary>How long the end of the refresh is waited for; null: none is under way.</summary>
+    public TimeSpan? RefreshFor { get; init; }
 
     /// <summary>Number of the update group, counted from 1 as the groups are now; 0: in none.</summary>
     public int UpdateGroup { get; init; }
@@ -36,6 +48,12 @@ public sealed record PeerFamilySnapshot(IpFamily Family, int Received, int Accep
     /// <summary>Blocks of up to 64 KB that the peer has not taken yet.</summary>
     public int BlocksUnderWay { get; init; }
 }
+
+/// <summary>One family after a restart of ours (RFC 4724 4.1).</summary>
+/// <param name="IsDeferred">Nothing is selected or announced yet.</param>
+/// <param name="IsComplete">Selection has begun and everything that was there then has been decided and told.</param>
+/// <param name="Awaited">Peers whose End-of-RIB is awaited.</param>
+public sealed record SelectionSnapshot(IpFamily Family, bool IsDeferred, bool IsComplete, ImmutableArray<string> Awaited);
 
 /// <summary>What one family's tables hold; octets are what is reserved, used or not.</summary>
 /// <param name="NextHops">Distinct ones.</param>

@@ -33,6 +33,12 @@ public sealed record SpeakerOptions
     /// <summary>True when this process starts anew with the forwarding state of its predecessor in place: sets the restart and forwarding bits (RFC 4724).</summary>
     public bool Restarting { get; init; }
 
+    /// <summary>
+    /// RFC 4724 4.1: with <see cref="Restarting"/>, the longest time in which nothing is selected or announced because neighbours have not told their routes; zero: routes are
+    /// selected at once.
+    /// </summary>
+    public TimeSpan RestartDeferral { get; init; } = TimeSpan.FromSeconds(120);
+
     /// <summary>Session loops that share all sessions among them.</summary>
     public int SessionLoops { get; init; } = 1;
 }

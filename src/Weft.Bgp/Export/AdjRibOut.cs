@@ -15,14 +15,25 @@ internal sealed class AdjRibOut
 
     private const int FetchAhead = 32;
 
+    /// <summary>Prefixes of a group that is gone that are looked at in one flush.</summary>
+    private const int LeftoverLimit = 4096;
+
     private readonly RibTables _tables;
     private readonly EncodedBlockPool _blocks;
     private readonly GroupScratch _scratch = new();
     private readonly List<UpdateGroup> _groups = [];
+
+    // Prefixes that groups that are gone had told or had yet to tell: perhaps nobody needs their rows any more.
+    private readonly Queue<Bitmap> _leftovers = [];
+    private readonly TimeProvider _time;
+    private uint _leftover;
+    private int _turn;
+    private bool _refreshWanted;
     private uint _fetched;
 
-    public AdjRibOut(RibTables tables, EncodedBlockPool blocks)
+    public AdjRibOut(RibTables tables, EncodedBlockPool blocks, TimeProvider time)
     {
+        _time = time;
         _tables = tables;
         _blocks = blocks;
     }
@@ -64,13 +75,7 @@ internal sealed class AdjRibOut
 
         UpdateGroup own = Create(profile);
         Seat(member, own);
-        for (uint id = 1; id < _tables.Prefixes.End; id++)
-        {
-            if (_tables.Prefixes.FirstPath((PrefixId)id) != PathId.None)
-            {
-                own.Mark((PrefixId)id, sourceMoved: false);
-            }
-        }
+        own.Pending.SetRange(1, _tables.Prefixes.End);
     }
 
     public void Leave(GroupMember member)
@@ -88,39 +93,49 @@ internal sealed class AdjRibOut
         }
     }
 
-    /// <summary>Sends the whole table again (ROUTE-REFRESH, or a new export policy): from a group of its own, where nothing counts as announced yet.</summary>
+    /// <summary>
+    /// Sends the whole table again (ROUTE-REFRESH, or a new export policy): from a group of its own, where nothing counts as announced yet. With RFC 7313 its beginning and
+    /// end are told, but never before the End-of-RIB of the session; a refresh asked for before waits for it.
+    /// </summary>
     public void Refresh(GroupMember member, ExportProfile profile)
     {
         UpdateGroup? old = member.Group;
+        if (member is { TellsRefresh: true, EndOfRibDue: true } && old is not null && old.Profile.Equals(profile))
+        {
+            member.RefreshWanted = true;
+            return;
+        }
+
         UpdateGroup own = Create(profile);
         if (old is not null)
         {
-            // What a former policy announced must be withdrawn where the new one does not: it still counts as sent.
+            // What a former policy announced must be withdrawn where the new one does not: it still counts as sent. And what is encoded already belongs to the member too.
+            old.HandOver();
             own.Sent.CopyFrom(old.Sent);
-            own.Pending.CopyFrom(old.Sent);
+            own.Pending.CopyFrom(old.Pending);
             own.SourceMoved.CopyFrom(old.SourceMoved);
         }
 
         Leave(member);
         Seat(member, own);
-        for (uint id = 1; id < _tables.Prefixes.End; id++)
-        {
-            if (_tables.Prefixes.FirstPath((PrefixId)id) != PathId.None)
-            {
-                own.Mark((PrefixId)id, sourceMoved: false);
-            }
-        }
+        own.Pending.SetRange(1, _tables.Prefixes.End);
+        member.RefreshBeginDue = member is { TellsRefresh: true, EndOfRibDue: false };
+        member.RefreshEndDue = member.RefreshBeginDue;
+        member.RefreshWanted = false;
     }
 
-    /// <summary>Encodes one window of each group that may. True when there is more to do at once.</summary>
-    /// <param name="now">The loop's ticks.</param>
-    /// <param name="ticksPerSecond">Of <paramref name="now"/>.</param>
-    public bool Flush(long now, long ticksPerSecond)
+    /// <summary>Encodes one window of each group that may, as far as time allows. True when there is more to do at once.</summary>
+    /// <param name="until">The loop's ticks.</param>
+    /// <param name="complete">What is pending is all there is; else no End-of-RIB is due yet.</param>
+    public bool Flush(long until, bool complete)
     {
-        bool more = false;
-        for (int i = _groups.Count - 1; i >= 0; i--)
+        bool more = FreeLeftovers();
+        long ticksPerSecond = _time.TimestampFrequency;
+        long now = _time.GetTimestamp();
+        for (int left = _groups.Count; left > 0; left--)
         {
-            UpdateGroup group = _groups[i];
+            _turn = _turn < _groups.Count ? _turn : 0;
+            UpdateGroup group = _groups[_turn++];
             if (!group.Pending.IsEmpty && now >= group.NotBefore)
             {
                 more |= group.FlushWindow();
@@ -133,17 +148,59 @@ internal sealed class AdjRibOut
             if (group.Pending.IsEmpty)
             {
                 group.StalledSince = 0;
-                group.SendEndOfRib();
-                Merge(group);
+                _refreshWanted |= group.SendMarks(complete);
+                _turn -= Merge(group) ? 1 : 0;
             }
             else if (!group.HasCredit)
             {
                 Stall(group, now, ticksPerSecond);
             }
+
+            now = _time.GetTimestamp();
+            if (now >= until && left > 1)
+            {
+                more = true;
+                break;
+            }
+        }
+
+        if (_refreshWanted)
+        {
+            _refreshWanted = false;
+            RefreshWanted();
+            more = true;
         }
 
         FreePrefixes();
         return more;
+    }
+
+    /// <summary>Refreshes that were asked for before the End-of-RIB, now that it is sent.</summary>
+    private void RefreshWanted()
+    {
+        foreach (GroupMember member in _groups.SelectMany(static g => g.Members).Where(static m => m is { RefreshWanted: true, EndOfRibDue: false }).ToArray())
+        {
+            Refresh(member, member.Group!.Profile);
+        }
+    }
+
+    private bool FreeLeftovers()
+    {
+        for (int i = 0; i < LeftoverLimit && _leftovers.TryPeek(out Bitmap? prefixes); i++)
+        {
+            if (prefixes.TryNext(_leftover, out uint id))
+            {
+                _leftover = id + 1;
+                FreeIfUnused((PrefixId)id);
+            }
+            else
+            {
+                _leftovers.Dequeue();
+                _leftover = 0;
+            }
+        }
+
+        return _leftovers.Count != 0;
     }
 
     /// <summary>The row of a prefix without paths goes when no group has to withdraw it any more.</summary>
@@ -206,11 +263,12 @@ internal sealed class AdjRibOut
     }
 
     /// <summary>Two groups of one profile with nothing pending have told the same: they become one.</summary>
-    private void Merge(UpdateGroup group)
+    private bool Merge(UpdateGroup group)
     {
         foreach (UpdateGroup other in _groups)
         {
-            if (other != group && other.Pending.IsEmpty && other.Profile.Equals(group.Profile))
+            // A refresh that has not begun must find its routes still to be sent.
+            if (other != group && other.Pending.IsEmpty && other.Profile.Equals(group.Profile) && !group.Members.Exists(static m => m.RefreshBeginDue))
             {
                 while (group.Members.Count != 0)
                 {
@@ -220,9 +278,11 @@ internal sealed class AdjRibOut
                 }
 
                 Drop(group);
-                return;
+                return true;
             }
         }
+
+        return false;
     }
 
     private void Stall(UpdateGroup group, long now, long ticksPerSecond)
@@ -272,17 +332,7 @@ internal sealed class AdjRibOut
     private void Drop(UpdateGroup group)
     {
         _groups.Remove(group);
-        FreeAll(group.Sent);
-        FreeAll(group.Pending);
-    }
-
-    private void FreeAll(Bitmap prefixes)
-    {
-        uint cursor = 0;
-        while (prefixes.TryNext(cursor, out uint id))
-        {
-            cursor = id + 1;
-            FreeIfUnused((PrefixId)id);
-        }
+        _leftovers.Enqueue(group.Sent);
+        _leftovers.Enqueue(group.Pending);
     }
 }

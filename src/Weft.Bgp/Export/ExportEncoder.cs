@@ -28,6 +28,12 @@ internal static class ExportEncoder
             return false;
         }
 
+        // RFC 9494 4.6.
+        if ((marks & AttributeMarks.LongLivedStale) != 0 && !profile.KnowsLongLived && !profile.LongLivedToAll)
+        {
+            return false;
+        }
+
         bool reflects = profile.IsInternal && source.IsInternal && source.Id != PeerId.Local;
         return !reflects || profile.IsClient || source.IsClient;
     }

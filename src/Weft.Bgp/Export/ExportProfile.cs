@@ -50,6 +50,15 @@ internal sealed record ExportProfile
     /// <summary>Sent to internal peers for routes that came without LOCAL_PREF. The same for all groups of a speaker.</summary>
     public required uint DefaultLocalPreference { get; init; }
 
+    /// <summary>RFC 9494 4.6: the peer has sent the capability.</summary>
+    public bool KnowsLongLived { get; init; }
+
+    /// <summary>RFC 9494 4.6: it is told of long-lived routes although it has not.</summary>
+    public bool LongLivedToAll { get; init; }
+
+    /// <summary>RFC 8326: the session is about to end.</summary>
+    public bool GracefulShutdown { get; init; }
+
     public static ExportProfile For(RibPeer peer, NegotiatedSession session, IpFamily family, uint defaultLocalPreference)
     {
         PeerSettings settings = peer.Settings;
@@ -78,6 +87,9 @@ internal sealed record ExportProfile
             Role = session.LocalRole,
             Policy = settings.Export,
             DefaultLocalPreference = defaultLocalPreference,
+            KnowsLongLived = session.PeerKnowsLongLived,
+            LongLivedToAll = settings.LongLivedToAll && peer.IsInternal,
+            GracefulShutdown = settings.GracefulShutdown,
         };
     }
 
@@ -92,6 +104,7 @@ internal sealed record ExportProfile
         && (SharedSubnet, SendMed, FourOctetAs, MaximumMessageLength, AdvertisementInterval) ==
            (other.SharedSubnet, other.SendMed, other.FourOctetAs, other.MaximumMessageLength, other.AdvertisementInterval)
         && (Role, IsConfederation, HasConfederation) == (other.Role, other.IsConfederation, other.HasConfederation)
+        && (KnowsLongLived, LongLivedToAll, GracefulShutdown) == (other.KnowsLongLived, other.LongLivedToAll, other.GracefulShutdown)
         && Equals(Policy, other.Policy);
 
     public override int GetHashCode() => HashCode.Combine(IsInternal, IsClient, LocalAs, ClusterId, NextHop, Self, MaximumMessageLength);

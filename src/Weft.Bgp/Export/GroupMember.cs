@@ -41,6 +41,18 @@ internal sealed class GroupMember
     /// <summary>Among those of the End-of-RIB being sent.</summary>
     public bool EndOfRibNow { get; set; }
 
+    /// <summary>RFC 7313 is negotiated: a refresh has a beginning and an end.</summary>
+    public bool TellsRefresh { get; init; }
+
+    /// <summary>The beginning of a refresh (BoRR) must go before anything else.</summary>
+    public bool RefreshBeginDue { get; set; }
+
+    /// <summary>The end of a refresh (EoRR) is due once the group has nothing pending.</summary>
+    public bool RefreshEndDue { get; set; }
+
+    /// <summary>A refresh was asked for before the End-of-RIB was sent; it begins after it.</summary>
+    public bool RefreshWanted { get; set; }
+
     public bool HasCredit
     {
         get

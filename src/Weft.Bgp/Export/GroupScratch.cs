@@ -31,6 +31,8 @@ internal sealed class GroupScratch
     /// <summary>The attribute section being repeated. A block and some: a two-octet peer's path is narrowed in place.</summary>
     public byte[] Attributes { get; } = new byte[PolicyScratch.Bytes + 136 * 1024];
 
+    public SessionEdits AfterPolicy { get; } = new();
+
     public byte[] NextHop { get; } = new byte[32];
 
     /// <summary>Prefixes a group lost interest in during the flush: perhaps nobody needs their rows any more.</summary>

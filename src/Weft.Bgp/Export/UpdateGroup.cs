@@ -17,6 +17,9 @@ internal sealed class UpdateGroup
     /// <summary>Prefixes looked at together; what has equal attributes within it shares messages.</summary>
     private const int Window = 1024;
 
+    /// <summary>Prefixes looked at for one window: most may have nothing to say.</summary>
+    private const int LookLimit = 4096;
+
     private readonly RibTables _tables;
     private readonly EncodedBlockPool _blocks;
     private readonly PolicyProgram? _policy;
@@ -90,9 +93,10 @@ internal sealed class UpdateGroup
             return false;
         }
 
+        SendRefreshMarks(end: false);
         GroupScratch s = _scratch;
         s.Clear();
-        while (s.Count < Window && s.WithdrawCount < Window)
+        for (int looked = 0; looked < LookLimit && s.Count < Window && s.WithdrawCount < Window; looked++)
         {
             if (!Pending.TryNext(_cursor, out uint id))
             {
@@ -168,6 +172,7 @@ internal sealed class UpdateGroup
             touch = new ExportEncoder.PolicyTouch(_policy.Edits(in matched, RouteAspects.NextHop), _policy.Edits(in matched, RouteAspects.Med));
         }
 
+        block = _scratch.AfterPolicy.Apply(Profile, _tables.Attributes.Facts(attributes).Marks, block);
         ExportProfile wide = Profile with { FourOctetAs = true };
         int length = ExportEncoder.Write(wide, source, block, touch, _tables.Peers, _tables.Family, _scratch.Attributes, _scratch.NextHop, out ReadOnlySpan<byte> hop);
         nextHop = hop.ToArray();
@@ -271,6 +276,7 @@ internal sealed class UpdateGroup
             touch = new ExportEncoder.PolicyTouch(_policy.Edits(in matched, RouteAspects.NextHop), _policy.Edits(in matched, RouteAspects.Med));
         }
 
+        block = _scratch.AfterPolicy.Apply(Profile, _tables.Attributes.Facts(attributes).Marks, block);
         int length = ExportEncoder.Write(Profile, source, block, touch, _tables.Peers, _tables.Family, s.Attributes, s.NextHop, out ReadOnlySpan<byte> nextHop);
         PeerId except = IsMember(sourceId) ? sourceId : PeerId.None;
         if (except != PeerId.None && !WriteSourceWithdrawals(at, end, except))
@@ -395,7 +401,8 @@ internal sealed class UpdateGroup
         return true;
     }
 
-    private void HandOver()
+    /// <summary>What is encoded goes to the members as they are now.</summary>
+    public void HandOver()
     {
         if (_block is not EncodedBlock block)
         {
@@ -425,8 +432,48 @@ internal sealed class UpdateGroup
         }
     }
 
+    /// <summary>What follows when nothing is pending. True when a refresh was waiting for it.</summary>
+    /// <param name="complete">What was sent is all there is.</param>
+    public bool SendMarks(bool complete)
+    {
+        SendRefreshMarks(end: true);
+        if (complete)
+        {
+            SendEndOfRib();
+        }
+
+        return Members.Exists(static m => m is { RefreshWanted: true, EndOfRibDue: false });
+    }
+
+    /// <summary>RFC 7313 4: begin before the first route, end behind the last.</summary>
+    private void SendRefreshMarks(bool end)
+    {
+        foreach (GroupMember member in Members)
+        {
+            if (member.RefreshBeginDue && member.HasCredit)
+            {
+                member.RefreshBeginDue = false;
+                Send(member, RouteRefreshSubtype.Begin);
+            }
+
+            if (end && member is { RefreshEndDue: true, RefreshBeginDue: false, HasCredit: true })
+            {
+                member.RefreshEndDue = false;
+                Send(member, RouteRefreshSubtype.End);
+            }
+        }
+    }
+
+    private void Send(GroupMember member, RouteRefreshSubtype subtype)
+    {
+        EncodedBlock block = _blocks.Rent();
+        block.Commit(RouteRefreshMessage.Write(block.Bytes, _tables.Family == Weft.Primitives.Net.IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6, subtype), PeerId.None, PeerId.None);
+        block.Share(1);
+        member.Send(block);
+    }
+
     /// <summary>RFC 4724 2: after the table, once per session; one block for all who are due, as ever.</summary>
-    public void SendEndOfRib()
+    private void SendEndOfRib()
     {
         int due = 0;
         foreach (GroupMember member in Members)

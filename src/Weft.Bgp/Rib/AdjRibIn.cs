@@ -20,6 +20,9 @@ internal sealed class AdjRibIn
 
     public AdjRibIn(RibTables tables) => _tables = tables;
 
+    /// <summary>Told of the ends and beginnings that stand between routes; set once when the RIB is put together.</summary>
+    public PeerRestarts? Restarts { get; set; }
+
     /// <summary>Applies a batch of a peer whose session is up.</summary>
     public void Apply(UpdateBatch batch)
     {
@@ -60,8 +63,14 @@ internal sealed class AdjRibIn
                     }
 
                     break;
+                case BatchRecordKind.EndOfRib:
+                    Restarts?.OnEndOfRib(peer);
+                    break;
+                case BatchRecordKind.BeginRefresh:
+                    Restarts?.OnBeginRefresh(peer);
+                    break;
                 default:
-                    peer.EndOfRibReceived = true;
+                    Restarts?.OnEndRefresh(peer);
                     break;
             }
         }
@@ -148,19 +157,16 @@ internal sealed class AdjRibIn
         if (added)
         {
             ref PathId first = ref _tables.Prefixes.FirstPath(prefix);
-            path = paths.Add(prefix, peer.Id, first);
+            path = paths.Add(prefix, peer.Id, peer.Epochs.Current, first);
             first = path;
             peer.Received++;
+            peer.Epochs.Add(peer.Epochs.Current);
         }
         else
         {
             path = Find(prefix, peer.Id);
-            if (paths.SetMark(path, PathMarks.Stale, on: false))
-            {
-                peer.Stale--;
-            }
-
-            if (paths.Received(path) == received)
+            Renew(peer, path);
+            if (paths.Received(path) == received && !paths.SetMark(path, PathMarks.LongLived, on: false))
             {
                 return;
             }
@@ -184,12 +190,24 @@ internal sealed class AdjRibIn
         }
     }
 
+    /// <summary>The path is announced in this epoch.</summary>
+    public void Renew(RibPeer peer, PathId path)
+    {
+        int epoch = _tables.Paths.Epoch(path);
+        if (epoch != peer.Epochs.Current)
+        {
+            _tables.Paths.SetEpoch(path, peer.Epochs.Current);
+            peer.Epochs.Remove(epoch);
+            peer.Epochs.Add(peer.Epochs.Current);
+        }
+    }
+
     /// <summary>Runs import policy over a path and stores the outcome.</summary>
     private void Import(RibPeer peer, PrefixId prefix, PathId path, in PrefixKey key)
     {
         PathTable paths = _tables.Paths;
         AttributeId received = paths.Received(path);
-        AttributeId imported = received;
+        AttributeId imported = AttributeId.None;
         bool accepted = true;
         if (peer.Import is PolicyProgram program)
         {
@@ -201,9 +219,21 @@ internal sealed class AdjRibIn
             }
         }
 
-        if (imported == received)
+        if (imported == AttributeId.None)
         {
+            imported = received;
             _tables.Attributes.Acquire(imported);
+        }
+
+        // RFC 8326 4: whoever leaves soon is the last choice. After policy, which must not lift it again.
+        if ((_tables.Attributes.Facts(imported).Marks & AttributeMarks.GracefulShutdown) != 0 && !peer.IsInternal && peer.Settings.HonourGracefulShutdown)
+        {
+            imported = Edited(imported, RouteEdit.SetLocalPreference(0));
+        }
+
+        if (paths.Has(path, PathMarks.LongLived))
+        {
+            imported = Edited(imported, RouteEdit.AddCommunity(WellKnownCommunities.LongLivedStale));
         }
 
         ref AttributeId current = ref paths.Attributes(path);
@@ -216,6 +246,16 @@ internal sealed class AdjRibIn
         _tables.Attributes.Release(current);
         current = imported;
         CountAccepted(peer, path, +1);
+    }
+
+    /// <summary>Takes the caller's reference and gives one to the edited set.</summary>
+    private AttributeId Edited(AttributeId id, in RouteEdit edit)
+    {
+        byte[] room = _tables.PolicyScratch.First;
+        int length = AttributeRewriter.Apply(in edit, default, _tables.Attributes.Block(id), room);
+        AttributeId edited = _tables.Attributes.Intern(room.AsSpan(0, length));
+        _tables.Attributes.Release(id);
+        return edited;
     }
 
     /// <summary>Tells the coming decision what a change in place would hide from it: the row looks the same, but its attributes do not.</summary>
@@ -268,74 +308,15 @@ internal sealed class AdjRibIn
         CountAccepted(peer, path, -1);
         peer.Prefixes.Clear((uint)prefix);
         peer.Received--;
-        peer.Stale -= paths.Has(path, PathMarks.Stale) ? 1 : 0;
+        peer.Epochs.Remove(paths.Epoch(path));
         _tables.Attributes.Release(paths.Received(path));
         _tables.Attributes.Release(paths.Attributes(path));
         paths.Remove(path);
         _tables.Reconsider(prefix);
     }
 
-    /// <summary>
-    /// Does a piece of work over all paths of one peer, some thousand rows at a time, so that other messages get their turn. False when it is finished.
-    /// </summary>
-    public bool Sweep(ref PathSweep sweep, int rows)
-    {
-        PathTable paths = _tables.Paths;
-        uint end = Math.Min(paths.End, sweep.Cursor + (uint)rows);
-
-        // Row 0 is nobody's.
-        for (uint row = Math.Max(1, sweep.Cursor); row < end; row++)
-        {
-            var path = (PathId)row;
-            if (sweep.Kind == SweepKind.NextHops)
-            {
-                SweepNextHop(path, sweep.NextHops!);
-            }
-            else if (sweep.Kind == SweepKind.Roas)
-            {
-                SweepRoas(path, sweep.Roas!);
-            }
-            else if (paths.Peer(path) == sweep.Peer)
-            {
-                SweepPath(sweep.Kind, _tables.Peers.Owner(sweep.Peer), path);
-            }
-        }
-
-        sweep.Cursor = end;
-        return end < paths.End;
-    }
-
-    private void SweepPath(SweepKind kind, RibPeer peer, PathId path)
-    {
-        PathTable paths = _tables.Paths;
-        PrefixId prefix = paths.Prefix(path);
-        switch (kind)
-        {
-            case SweepKind.Remove:
-            case SweepKind.RemoveStale when paths.Has(path, PathMarks.Stale):
-                Remove(peer, prefix, path);
-                break;
-            case SweepKind.MarkStale when paths.SetMark(path, PathMarks.Stale, on: true):
-                peer.Stale++;
-                break;
-            case SweepKind.Import:
-                CountAccepted(peer, path, -1);
-                AttributeId received = paths.Received(path);
-                if (paths.SetMark(path, PathMarks.Looped, IsLooped(peer, _tables.Attributes.Block(received))))
-                {
-                    Touch(prefix, path, received, received);
-                }
-
-                Import(peer, prefix, path, _tables.Prefixes.Key(prefix));
-                _tables.Reconsider(prefix);
-                break;
-            default:
-                break;
-        }
-    }
-
-    /// <summary>Policies that ask for the state of a route the change covers are run again: import here, export where the prefix is told.</summary>
-    private void SweepRoas(PathId path, RoaTable changed)
+    /// <summary>Looks at one row of the path table; rows nobody has are passed over.</summary>
+    public void Sweep(in PathSweep sweep, PathId path)
     {
         PeerId owner = _tables.Paths.Peer(path);
         if (owner == PeerId.None)
@@ -343,6 +324,72 @@ internal sealed class AdjRibIn
             return;
         }
 
+        switch (sweep.Kind)
+        {
+            case SweepKind.Remove:
+                RibPeer leaving = _tables.Peers.Owner(owner);
+                if (PathEpochs.Has(leaving.Epochs.Removing, _tables.Paths.Epoch(path)))
+                {
+                    Remove(leaving, _tables.Paths.Prefix(path), path);
+                }
+
+                break;
+            case SweepKind.NextHops:
+                SweepNextHop(path, sweep.NextHops!);
+                break;
+            case SweepKind.Roas:
+                SweepRoas(path, sweep.Roas!);
+                break;
+            case SweepKind.Import when owner == sweep.Peer:
+                ImportAgain(_tables.Peers.Owner(owner), path);
+                break;
+            case SweepKind.LongLived when owner == sweep.Peer:
+                KeepLong(_tables.Peers.Owner(owner), path);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void ImportAgain(RibPeer peer, PathId path)
+    {
+        PrefixId prefix = _tables.Paths.Prefix(path);
+        CountAccepted(peer, path, -1);
+        AttributeId received = _tables.Paths.Received(path);
+        if (_tables.Paths.SetMark(path, PathMarks.Looped, IsLooped(peer, _tables.Attributes.Block(received))))
+        {
+            Touch(prefix, path, received, received);
+        }
+
+        Import(peer, prefix, path, _tables.Prefixes.Key(prefix));
+        _tables.Reconsider(prefix);
+    }
+
+    /// <summary>RFC 9494 4.2: the restart time is over. What may not be kept longer goes now, the rest is marked for everybody to see.</summary>
+    private void KeepLong(RibPeer peer, PathId path)
+    {
+        PathTable paths = _tables.Paths;
+        if (peer.Phase != StalePhase.LongLived || !peer.IsStale(paths.Epoch(path)) || paths.Has(path, PathMarks.LongLived))
+        {
+            return;
+        }
+
+        PrefixId prefix = paths.Prefix(path);
+        if ((_tables.Attributes.Facts(paths.Attributes(path)).Marks & AttributeMarks.NoLongLived) != 0)
+        {
+            Remove(peer, prefix, path);
+            return;
+        }
+
+        paths.SetMark(path, PathMarks.LongLived, on: true);
+        CountAccepted(peer, path, -1);
+        Import(peer, prefix, path, _tables.Prefixes.Key(prefix));
+        _tables.Reconsider(prefix);
+    }
+
+    /// <summary>Policies that ask for the state of a route the change covers are run again: import here, export where the prefix is told.</summary>
+    private void SweepRoas(PathId path, RoaTable changed)
+    {
         PrefixId prefix = _tables.Paths.Prefix(path);
         PrefixKey key = _tables.Prefixes.Key(prefix);
         if (!changed.Covers(key.ToPrefix(_tables.Family)))
@@ -350,7 +397,7 @@ internal sealed class AdjRibIn
             return;
         }
 
-        Reimport(_tables.Peers.Owner(owner), prefix, path, in key, static p => p.ReadsRpki);
+        Reimport(_tables.Peers.Owner(_tables.Paths.Peer(path)), prefix, path, in key, static p => p.ReadsRpki);
         if (_tables.Prefixes.BestPath(prefix) == path)
         {
             SurroundingsChanged?.Invoke(prefix);
@@ -373,7 +420,7 @@ internal sealed class AdjRibIn
     private void SweepNextHop(PathId path, Weft.Primitives.Collections.Bitmap changed)
     {
         PathTable paths = _tables.Paths;
-        if (paths.Peer(path) != PeerId.None && changed[(uint)_tables.Attributes.Facts(paths.Attributes(path)).NextHop])
+        if (changed[(uint)_tables.Attributes.Facts(paths.Attributes(path)).NextHop])
         {
             PrefixId prefix = paths.Prefix(path);
             Reimport(_tables.Peers.Owner(paths.Peer(path)), prefix, path, _tables.Prefixes.Key(prefix), static p => p.ReadsInterface);

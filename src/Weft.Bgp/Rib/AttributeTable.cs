@@ -16,6 +16,15 @@ internal enum AttributeMarks : byte
     /// <summary>RFC 1997 NO_ADVERTISE: to nobody.</summary>
     NoAdvertise = 4,
 
+    /// <summary>RFC 8326 GRACEFUL_SHUTDOWN.</summary>
+    GracefulShutdown = 8,
+
+    /// <summary>RFC 9494 LLGR_STALE: least preferred of all.</summary>
+    LongLivedStale = 16,
+
+    /// <summary>RFC 9494 NO_LLGR: not to be kept beyond the restart time.</summary>
+    NoLongLived = 32,
+
     /// <summary>RFC 9234: only to customers.</summary>
     OnlyToCustomer = 64,
 
@@ -70,6 +79,9 @@ internal sealed class AttributeTable
 
     public int Count => _ids.Count;
 
+    /// <summary>Sets with LLGR_STALE: while there is none, nobody need ask for it.</summary>
+    public int LongLivedStale { get; private set; }
+
     /// <summary>Octets held by the slab.</summary>
     public long SlabBytes => _slab.Reserved;
 
@@ -122,6 +134,7 @@ internal sealed class AttributeTable
         ref uint head = ref _buckets.Head(hash);
         added = new Row { Hash = hash, Next = head, Address = _slab.Store(block), Length = block.Length, References = 1 };
         Describe(block, ref added.Facts);
+        LongLivedStale += (added.Facts.Marks & AttributeMarks.LongLivedStale) != 0 ? 1 : 0;
         head = id;
         while (_buckets.BeginSplit((uint)_ids.Count, out uint chain))
         {
@@ -150,6 +163,7 @@ internal sealed class AttributeTable
 
         link = row.Next;
         _nextHops.Release(row.Facts.NextHop);
+        LongLivedStale -= (row.Facts.Marks & AttributeMarks.LongLivedStale) != 0 ? 1 : 0;
         _slab.Free(row.Address, row.Length);
         _ids.Return(id);
     }
@@ -208,6 +222,9 @@ internal sealed class AttributeTable
                 WellKnownCommunities.NoExport => AttributeMarks.NoExport,
                 WellKnownCommunities.NoExportSubconfed => AttributeMarks.NoExport | AttributeMarks.NoExportSubconfed,
                 WellKnownCommunities.NoAdvertise => AttributeMarks.NoAdvertise,
+                WellKnownCommunities.GracefulShutdown => AttributeMarks.GracefulShutdown,
+                WellKnownCommunities.LongLivedStale => AttributeMarks.LongLivedStale,
+                WellKnownCommunities.NoLongLived => AttributeMarks.NoLongLived,
                 _ => AttributeMarks.None,
             };
         }

@@ -51,6 +51,7 @@ internal sealed class Decision
             return left[0];
         }
 
+        left = _tables.Attributes.LongLivedStale == 0 ? left : KeepLowest<ByFreshness>(left, PathStanding.LongLivedStale);
         left = KeepLowest<ByWeight>(left, PathStanding.Weight);
         left = KeepLowest<ByLocalPreference>(left, PathStanding.LocalPreference);
         left = KeepLowest<ByLocalOrigin>(left, PathStanding.LocalOrigin);
@@ -128,8 +129,14 @@ internal sealed class Decision
     /// <summary>Negative: the first path is better by a step before MED. Zero: no such step tells them apart.</summary>
     private int CompareBeforeMed(PathId a, PathId b, out PathStanding step)
     {
-        step = PathStanding.Weight;
-        int order = Compare<ByWeight>(a, b);
+        step = PathStanding.LongLivedStale;
+        int order = _tables.Attributes.LongLivedStale == 0 ? 0 : Compare<ByFreshness>(a, b);
+        if (order == 0)
+        {
+            step = PathStanding.Weight;
+            order = Compare<ByWeight>(a, b);
+        }
+
         if (order == 0)
         {
             step = PathStanding.LocalPreference;
@@ -321,6 +328,12 @@ internal sealed class Decision
     private interface IDecisionKey
     {
         static abstract uint Of(RibTables tables, PathId path);
+    }
+
+    /// <summary>RFC 9494 4.3: a route kept for long is used when there is no other, whatever else speaks for it.</summary>
+    private readonly struct ByFreshness : IDecisionKey
+    {
+        public static uint Of(RibTables tables, PathId path) => (uint)(tables.Attributes.Facts(tables.Paths.Attributes(path)).Marks & AttributeMarks.LongLivedStale);
     }
 
     /// <summary>Not in the RFC: what the operator's import policy says of this router alone.</summary>

@@ -11,7 +11,7 @@ internal sealed class LocRib
     private readonly RibTables _tables;
     private readonly Decision _decision;
     private readonly AdjRibOut _export;
-    private readonly List<IRibListener> _listeners = [];
+    private readonly List<Seat> _listeners = [];
     private RouteNextHop[] _nextHops = new RouteNextHop[16];
     private bool _multipath;
     private bool _told;
@@ -50,30 +50,54 @@ internal sealed class LocRib
         if (_told)
         {
             _told = false;
-            foreach (IRibListener listener in _listeners)
+            foreach (Seat seat in _listeners)
             {
-                listener.OnBatchEnd(_tables.Family);
+                seat.Listener.OnBatchEnd(_tables.Family);
             }
         }
     }
 
-    /// <summary>A new listener hears the whole table.</summary>
+    /// <summary>A new listener hears the whole table, some thousand prefixes at a time (<see cref="TellListeners"/>).</summary>
     public void Subscribe(IRibListener listener)
     {
-        _listeners.Add(listener);
-        for (uint id = 1; id < _tables.Prefixes.End; id++)
-        {
-            var prefix = (PrefixId)id;
-            if ((_tables.Prefixes.Marks(prefix) & PrefixMarks.InForwarding) != 0 && _tables.Prefixes.BestPath(prefix) is PathId best and not PathId.None)
-            {
-                listener.OnBestChanged(Describe(prefix, best));
-            }
-        }
-
-        listener.OnBatchEnd(_tables.Family);
+        _listeners.Add(new Seat(listener));
+        _told = true;
     }
 
-    public void Unsubscribe(IRibListener listener) => _listeners.Remove(listener);
+    public void Unsubscribe(IRibListener listener) => _listeners.RemoveAll(s => ReferenceEquals(s.Listener, listener));
+
+    /// <summary>Goes on with the tables of new listeners. True when there is more to tell.</summary>
+    public bool TellListeners(int limit)
+    {
+        bool more = false;
+        foreach (Seat seat in _listeners)
+        {
+            for (int i = 0; i < limit && seat.IsBehind; i++)
+            {
+                TellNext(seat);
+            }
+
+            more |= seat.IsBehind;
+        }
+
+        return more;
+    }
+
+    private void TellNext(Seat seat)
+    {
+        if (seat.Cursor >= _tables.Prefixes.End)
+        {
+            seat.Cursor = uint.MaxValue;
+            return;
+        }
+
+        var prefix = (PrefixId)seat.Cursor++;
+        if ((_tables.Prefixes.Marks(prefix) & PrefixMarks.InForwarding) != 0 && _tables.Prefixes.BestPath(prefix) is PathId best and not PathId.None)
+        {
+            _told = true;
+            seat.Listener.OnBestChanged(Describe(prefix, best));
+        }
+    }
 
     private void Decide(PrefixId prefix)
     {
@@ -146,10 +170,24 @@ internal sealed class LocRib
 
         BestChange change = Describe(prefix, best);
         _told = true;
-        foreach (IRibListener listener in _listeners)
+        foreach (Seat seat in _listeners)
         {
-            listener.OnBestChanged(in change);
+            // What lies at or above the cursor it hears as it is then.
+            if ((uint)prefix < seat.Cursor)
+            {
+                seat.Listener.OnBestChanged(in change);
+            }
         }
+    }
+
+    /// <summary>A listener, and how much of the table it has heard.</summary>
+    private sealed class Seat(IRibListener listener)
+    {
+        public IRibListener Listener => listener;
+
+        public uint Cursor { get; set; } = 1;
+
+        public bool IsBehind => Cursor != uint.MaxValue;
     }
 
     private BestChange Describe(PrefixId prefix, PathId best)

@@ -1,6 +1,6 @@
 namespace Weft.Bgp.Rib;
 
-/// <summary>Where a path ended in the decision process: the step of RFC 4271 9.1.2 (and RFC 4456 9) that removed it. Fits the four bits the path table keeps.</summary>
+/// <summary>Where a path ended in the decision process: the step of RFC 4271 9.1.2 (and RFC 4456 9) that removed it.</summary>
 public enum PathStanding : byte
 {
     /// <summary>Not compared yet.</summary>
@@ -30,6 +30,9 @@ public enum PathStanding : byte
 
     /// <summary>Another path was given more weight by import policy.</summary>
     Weight = 15,
+
+    /// <summary>RFC 9494: another path does not carry LLGR_STALE.</summary>
+    LongLivedStale = 16,
 
     /// <summary>RFC 9234: the route came from where it must not come.</summary>
     Leak = 17,

@@ -3,17 +3,14 @@ using Weft.Primitives.Collections;
 
 namespace Weft.Bgp.Rib;
 
-/// <summary>What is done to every path of a peer.</summary>
+/// <summary>What is done to many rows of a table.</summary>
 internal enum SweepKind : byte
 {
-    /// <summary>The session ended.</summary>
+    /// <summary>Paths of epochs that their peers no longer stand for; one sweep for all peers.</summary>
     Remove,
 
-    /// <summary>RFC 4724: the peer restarted and did not announce these again.</summary>
-    RemoveStale,
-
-    /// <summary>RFC 4724: the session ended and the peer may come back.</summary>
-    MarkStale,
+    /// <summary>RFC 9494: the restart time of a peer is over.</summary>
+    LongLived,
 
     /// <summary>Import policy changed.</summary>
     Import,
@@ -23,9 +20,15 @@ internal enum SweepKind : byte
 
     /// <summary>Some route origin authorizations changed; looks at the paths of all peers.</summary>
     Roas,
+
+    /// <summary>Prefixes: each is decided again.</summary>
+    Decide,
+
+    /// <summary>Prefixes: those whose best path came from the peer are exported again.</summary>
+    Export,
 }
 
-/// <summary>Work over the path table in progress.</summary>
+/// <summary>Work over the path table, or that of prefixes, in progress.</summary>
 internal struct PathSweep
 {
     public SweepKind Kind;

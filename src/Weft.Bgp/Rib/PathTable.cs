@@ -8,11 +8,14 @@ internal enum PathMarks : byte
 {
     None = 0,
 
+    /// <summary>Two bits: the epoch of its peer in which it was announced (<see cref="PathEpochs"/>).</summary>
+    Epoch = 0x03,
+
+    /// <summary>RFC 9494: kept beyond the restart time of its peer; its attributes carry LLGR_STALE.</summary>
+    LongLived = 0x04,
+
     /// <summary>In the multipath set (the best path always is).</summary>
     Multipath = 0x10,
-
-    /// <summary>Its peer restarts (RFC 4724).</summary>
-    Stale = 0x20,
 
     /// <summary>Refused by import policy: kept in the Adj-RIB-In, not in the decision.</summary>
     Rejected = 0x40,
@@ -44,10 +47,10 @@ internal sealed class PathTable
     /// <summary>One above the highest row ever used; freed rows have peer <see cref="PeerId.None"/>.</summary>
     public uint End => _ids.End;
 
-    public PathId Add(PrefixId prefix, PeerId peer, PathId next)
+    public PathId Add(PrefixId prefix, PeerId peer, int epoch, PathId next)
     {
         uint row = _ids.Take();
-        _rows.Grow(row) = new Row { Prefix = prefix, Next = next, Peer = peer };
+        _rows.Grow(row) = new Row { Prefix = prefix, Next = next, Peer = peer, Marks = (PathMarks)epoch };
         return (PathId)row;
     }
 
@@ -89,6 +92,14 @@ internal sealed class PathTable
     public PathStanding Standing(PathId id) => _rows[(uint)id].Standing;
 
     public void SetStanding(PathId id, PathStanding standing) => _rows[(uint)id].Standing = standing;
+
+    public int Epoch(PathId id) => (int)(_rows[(uint)id].Marks & PathMarks.Epoch);
+
+    public void SetEpoch(PathId id, int epoch)
+    {
+        ref PathMarks marks = ref _rows[(uint)id].Marks;
+        marks = (marks & ~PathMarks.Epoch) | (PathMarks)epoch;
+    }
 
     public PathMarks Marks(PathId id) => _rows[(uint)id].Marks;
 

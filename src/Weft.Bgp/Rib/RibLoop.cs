@@ -22,15 +22,12 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
 {
     private const int ChannelCapacity = 64;
     private const int MessagesPerBatch = 8;
-    private const int SweepRows = 4096;
     private const int DecideLimit = 1024;
+    private const int TellLimit = 4096;
 
     private static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(5);
 
     private static readonly TimeSpan YieldAfter = TimeSpan.FromMilliseconds(2);
-
-    /// <summary>RFC 4724 4.2: how long stale routes outlive a session that came back and sends no End-of-RIB.</summary>
-    private static readonly TimeSpan StalePathTime = TimeSpan.FromSeconds(360);
 
     private readonly SpeakerOptions _options;
     private readonly TimeProvider _time;
@@ -41,11 +38,16 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     private readonly AdjRibOut _out;
     private readonly Decision _decision;
     private readonly LocRib _loc;
-    private readonly List<PathSweep> _sweeps = [];
+    private readonly Sweeps _sweeps;
+    private readonly PeerRestarts _restarts;
+    private readonly SelectionDeferral _deferral;
     private readonly ITimer _timer;
     private readonly long _sliceTicks;
     private readonly long _yieldTicks;
     private long _yieldedAt;
+
+    /// <summary>Prefixes still to decide since a deferral ended: no End-of-RIB before. Counted, because under load there may always be some.</summary>
+    private int _firstSelection;
 
     public RibLoop(IpFamily family, SpeakerOptions options, INextHopResolver resolver, UpdateBatchPool batches, EncodedBlockPool blocks, TimeProvider time, ILogger logger)
     {
@@ -56,8 +58,12 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         _batches = batches;
         Tables = new RibTables(family, options, resolver);
         _in = new AdjRibIn(Tables);
-        _out = new AdjRibOut(Tables, blocks);
+        _out = new AdjRibOut(Tables, blocks, time);
         _in.SurroundingsChanged = _out.OnSurroundingsChanged;
+        _sweeps = new Sweeps(Tables, _in, _out);
+        _restarts = new PeerRestarts(family, Tables, _sweeps, time, logger);
+        _in.Restarts = _restarts;
+        _deferral = new SelectionDeferral(family, options, Tables.Peers, time);
         _decision = new Decision(Tables, options.MaximumPaths);
         _loc = new LocRib(Tables, _decision, _out, options.MaximumPaths > 1);
         _loop = new Loop<RibMessage>(this, ChannelCapacity, MessagesPerBatch);
@@ -73,6 +79,9 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     public AdjRibOut Export => _out;
 
     public int LocRibCount => _loc.Count;
+
+    /// <summary>We restarted and have not selected routes yet (RFC 4724 4.1). May be read by anyone.</summary>
+    public bool IsDeferring => _deferral.IsActive;
 
     public async Task RunAsync(CancellationToken stop)
     {
@@ -146,11 +155,17 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     {
         long start = _time.GetTimestamp();
         bool more;
+        _restarts.OnTime(start);
+        bool selects = !_deferral.IsActive || EndsDeferral(start);
         do
         {
-            more = RunSweeps();
-            more |= _loc.DecideDirty(DecideLimit);
-            more |= _out.Flush(_time.GetTimestamp(), _time.TimestampFrequency);
+            more = _sweeps.Run();
+            if (selects)
+            {
+                bool undecided = _loc.DecideDirty(DecideLimit);
+                _firstSelection = undecided ? Math.Max(0, _firstSelection - DecideLimit) : 0;
+                more |= undecided | _loc.TellListeners(TellLimit) | _out.Flush(start + _sliceTicks, complete: _firstSelection == 0);
+            }
         }
         while (more && _time.GetTimestamp() - start < _sliceTicks);
 
@@ -158,34 +173,21 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         return more;
     }
 
-    private bool RunSweeps()
+    private bool EndsDeferral(long now)
     {
-        if (_sweeps.Count == 0)
+        ImmutableArray<string> awaited = _deferral.Awaited(now);
+        if (!_deferral.TryEnd(now))
         {
             return false;
         }
 
-        PathSweep sweep = _sweeps[0];
-        if (_in.Sweep(ref sweep, SweepRows))
-        {
-            _sweeps[0] = sweep;
-        }
-        else
-        {
-            _sweeps.RemoveAt(0);
-        }
-
+        _firstSelection = Tables.Prefixes.Count;
+        Log.SelectionBegins(_logger, Family, Tables.Prefixes.Count, awaited.IsEmpty ? "every neighbour has told its routes" : $"time is up, without {string.Join(", ", awaited)}");
         return true;
     }
 
     private void AfterBatch(RibPeer peer)
     {
-        if (peer.EndOfRibReceived && peer.Stale != 0 && peer.StaleUntil != 0)
-        {
-            peer.StaleUntil = 0;
-            Queue(SweepKind.RemoveStale, peer.Id);
-        }
-
         if (peer.Settings.PrefixLimit is PrefixLimit limit)
         {
             CheckLimit(peer, limit);
@@ -262,13 +264,13 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
 
         if (importChanged || loopsChanged)
         {
-            Queue(SweepKind.Import, id);
+            _sweeps.Add(SweepKind.Import, id);
         }
 
         if (clientChanged)
         {
             // Who may hear of its routes is another set now (RFC 4456 6).
-            ExportAgain(id);
+            _sweeps.Add(SweepKind.Export, id);
         }
 
         if (peer is { Member: GroupMember member, Session: NegotiatedSession session })
@@ -281,28 +283,23 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         }
     }
 
-    public void RemovePeer(PeerId id)
+    /// <summary>The peer is no longer configured. Completes when its routes are gone and its id may be given to another.</summary>
+    public Task RemovePeer(PeerId id)
     {
-        FinishSweeps(id);
         RibPeer peer = Tables.Peers.Owner(id);
+        peer.Session = null;
         LeaveGroup(peer);
-        var sweep = new PathSweep { Kind = SweepKind.Remove, Peer = id };
-        while (_in.Sweep(ref sweep, SweepRows))
-        {
-        }
-
-        Tables.Peers.Set(id, null);
+        return _restarts.Remove(peer);
     }
 
     /// <summary>The session is up in this family.</summary>
     public void PeerUp(PeerId id, NegotiatedSession session, IBlockSink sink, Action limitExceeded)
     {
-        if (Tables.Peers[id] is not RibPeer peer)
+        if (Tables.Peers[id] is not { Leaving: null } peer)
         {
             return;
         }
 
-        FinishSweeps(id);
         LeaveGroup(peer);
         peer.Session = session;
         peer.IsInternal = session.IsInternal;
@@ -311,26 +308,26 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         peer.LocalAs = session.LocalAs;
         peer.RemoteAs = session.RemoteAs;
         peer.Role = session.LocalRole;
-        peer.EndOfRibReceived = false;
         peer.LimitExceeded = limitExceeded;
         peer.LimitState = PrefixLimitState.Below;
-        if (peer.Stale != 0)
-        {
-            // RFC 4724 4.2: only what the peer says it kept forwarding may stay until End-of-RIB.
-            if ((session.ForwardingKept & FamilyFlag) == 0)
-            {
-                peer.StaleUntil = 0;
-                Queue(SweepKind.RemoveStale, id);
-            }
-            else
-            {
-                peer.StaleUntil = Deadline(StalePathTime);
-            }
-        }
-
-        peer.Member = new GroupMember(id, sink, Wake);
+        peer.HasBeenUp = true;
+        _restarts.OnUp(peer, session);
+        peer.Member = new GroupMember(id, sink, Wake) { TellsRefresh = session.EnhancedRouteRefresh };
         _out.Join(peer.Member, ExportProfile.For(peer, session, Family, _options.DefaultLocalPreference));
     }
+
+    /// <summary>The session is up, but without this family.</summary>
+    public void PeerUpWithout(PeerId id)
+    {
+        if (Tables.Peers[id] is { Leaving: null } peer)
+        {
+            peer.HasBeenUp = true;
+            _restarts.OnUpWithout(peer);
+        }
+    }
+
+    /// <summary>All neighbours there are have been added: after our own restart, there is nobody else to wait for.</summary>
+    public void PeersComplete() => _deferral.KnowsAllPeers = true;
 
     /// <summary>The session ended.</summary>
     /// <param name="keep">RFC 4724: keep its routes, stale, for as long as it asked for.</param>
@@ -343,9 +340,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
 
         peer.Session = null;
         LeaveGroup(peer);
-        bool stale = keep && (session.RestartFamilies & FamilyFlag) != 0;
-        Queue(stale ? SweepKind.MarkStale : SweepKind.Remove, id);
-        peer.StaleUntil = stale ? Deadline(session.PeerRestartTime) : 0;
+        _restarts.OnDown(peer, session, keep);
     }
 
     /// <summary>ROUTE-REFRESH came.</summary>
@@ -375,19 +370,6 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         }
     }
 
-    /// <summary>Every group looks again at the prefixes whose best path came from the peer.</summary>
-    private void ExportAgain(PeerId source)
-    {
-        for (uint id = 1; id < Tables.Prefixes.End; id++)
-        {
-            PathId best = Tables.Prefixes.IsInUse((PrefixId)id) ? Tables.Prefixes.BestPath((PrefixId)id) : PathId.None;
-            if (best != PathId.None && Tables.Paths.Peer(best) == source)
-            {
-                _out.OnBestChanged((PrefixId)id, sourceMoved: false);
-            }
-        }
-    }
-
     /// <summary>Decides everything again with another number of paths that may share the traffic.</summary>
     public void SetMaximumPaths(int value)
     {
@@ -397,13 +379,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
             _loc.AllowMultipath();
         }
 
-        for (uint id = 1; id < Tables.Prefixes.End; id++)
-        {
-            if (Tables.Prefixes.IsInUse((PrefixId)id))
-            {
-                Tables.Reconsider((PrefixId)id);
-            }
-        }
+        _sweeps.Add(new PathSweep { Kind = SweepKind.Decide });
     }
 
     /// <summary>Import policy again over what is here (RFC 4271 9.1.1): the operator's soft reset in.</summary>
@@ -411,7 +387,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     {
         if (Tables.Peers[id] is not null)
         {
-            Queue(SweepKind.Import, id);
+            _sweeps.Add(SweepKind.Import, id);
         }
     }
 
@@ -431,13 +407,20 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     public PeerFamilySnapshot? Describe(PeerId id) => Tables.Peers[id] is not RibPeer peer ? null : new PeerFamilySnapshot(
         Family, peer.Received, peer.Accepted, RouteQueries.CountAdvertised(Tables, peer.Member), peer.EndOfRibReceived, peer.Member is { EndOfRibDue: false })
     {
-        Stale = peer.Stale,
         LimitExceeded = peer.LimitState >= PrefixLimitState.Exceeded,
+        Stale = peer.Epochs.StalePaths,
+        StalePhase = peer.Phase,
+        StaleFor = Remaining(peer.StaleUntil),
+        Unrefreshed = peer.Epochs.UnrefreshedPaths,
+        RefreshFor = Remaining(peer.RefreshUntil),
         UpdateGroup = peer.Member?.Group is { } group ? _out.Groups.TakeWhile(g => !ReferenceEquals(g, group)).Count() + 1 : 0,
         UpdateGroupMembers = peer.Member?.Group?.Members.Count ?? 0,
         Pending = peer.Member?.Group?.Pending.Count ?? 0,
         BlocksUnderWay = peer.Member?.UnderWay ?? 0,
     };
+
+    public SelectionSnapshot DescribeSelection() =>
+        new(Family, _deferral.IsActive, !_deferral.IsActive && _firstSelection == 0, _deferral.Awaited(_time.GetTimestamp()));
 
     public RibMemory DescribeMemory() => new(
         Family, Tables.Prefixes.Count, Tables.Prefixes.Reserved, Tables.Paths.Count, Tables.Paths.Reserved, Tables.Attributes.Count, Tables.Attributes.Reserved,
@@ -452,7 +435,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
 
     private PolicyProgram? CompileImport(PeerSettings settings) => PolicyProgram.Compile(settings.Import, new PolicyContext(LocalAs(settings), settings.Address, _options.Confederation is not null && LocalAs(settings) == _options.LocalAs));
 
-    private AddressFamilies FamilyFlag => Family == IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6;
+    private TimeSpan? Remaining(long until) => until == 0 ? null : TimeSpan.FromSeconds(Math.Max(0, until - _time.GetTimestamp()) / (double)_time.TimestampFrequency);
 
     private void LeaveGroup(RibPeer peer)
     {
@@ -463,51 +446,11 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         }
     }
 
-    private void Queue(SweepKind kind, PeerId peer) => _sweeps.Add(new PathSweep { Kind = kind, Peer = peer });
-
-    /// <summary>What is still to be done to a peer's old paths must not reach its new ones.</summary>
-    private void FinishSweeps(PeerId peer)
-    {
-        for (int i = 0; i < _sweeps.Count; i++)
-        {
-            PathSweep sweep = _sweeps[i];
-            if (sweep.Kind is not (SweepKind.NextHops or SweepKind.Roas) && sweep.Peer == peer)
-            {
-                while (_in.Sweep(ref sweep, SweepRows))
-                {
-                }
-
-                _sweeps.RemoveAt(i--);
-            }
-        }
-    }
-
-    private long Deadline(TimeSpan after) => _time.GetTimestamp() + (long)(after.TotalSeconds * _time.TimestampFrequency);
-
     private void ArmTimer()
     {
         long now = _time.GetTimestamp();
-        long next = _out.NextDeadline(now, _time.TimestampFrequency);
-        foreach (RibPeer peer in Tables.Peers.All)
-        {
-            if (peer.StaleUntil == 0)
-            {
-                continue;
-            }
-
-            if (peer.StaleUntil <= now)
-            {
-                peer.StaleUntil = 0;
-                Log.StaleRoutesDropped(_logger, peer.Settings.Name, Family, peer.Stale);
-                Queue(SweepKind.RemoveStale, peer.Id);
-                next = now;
-            }
-            else
-            {
-                next = Math.Min(next, peer.StaleUntil);
-            }
-        }
-
+        long next = _deferral.IsActive ? long.MaxValue : _out.NextDeadline(now, _time.TimestampFrequency);
+        next = Math.Min(next, Math.Min(_restarts.NextDue, _deferral.NextDue(now)));
         if (next != long.MaxValue)
         {
             // A millisecond late rather than early: nothing would be due yet.

@@ -20,6 +20,22 @@ internal enum PrefixLimitState : byte
     Ending,
 }
 
+/// <summary>What a peer's stale paths wait for (RFC 4724, RFC 9494).</summary>
+public enum StalePhase : byte
+{
+    /// <summary>It has none.</summary>
+    None,
+
+    /// <summary>The peer is away: its restart time runs.</summary>
+    PeerAway,
+
+    /// <summary>The peer is back: its End-of-RIB.</summary>
+    EndOfRib,
+
+    /// <summary>The restart time is over: the long-lived stale time runs, until End-of-RIB when the peer comes back.</summary>
+    LongLived,
+}
+
 /// <summary>One peer as one family's RIB knows it. Owned by that RIB's loop.</summary>
 internal sealed class RibPeer
 {
@@ -53,6 +69,9 @@ internal sealed class RibPeer
     /// <summary>Of its last session.</summary>
     public uint RemoteAs { get; set; }
 
+    /// <summary>Restarts say nothing of a path that may be used now.</summary>
+    public bool IsStale(int epoch) => PathEpochs.Has(Epochs.Stale, epoch);
+
     public bool IsClient => IsInternal && Settings.RouteReflectorClient;
 
     /// <summary>BGP identifier as a number, for decision and ORIGINATOR_ID.</summary>
@@ -74,12 +93,28 @@ internal sealed class RibPeer
     /// <summary>Of those, in the decision.</summary>
     public int Accepted { get; set; }
 
-    public int Stale { get; set; }
+    /// <summary>Which of its paths are of this session, and what becomes of the others.</summary>
+    public PathEpochs Epochs { get; } = new();
 
     public bool EndOfRibReceived { get; set; }
 
-    /// <summary>When stale paths are dropped, in the loop's ticks; 0: never armed.</summary>
+    /// <summary>A session of it has come up, with or without this family.</summary>
+    public bool HasBeenUp { get; set; }
+
+    /// <summary>Why it has stale paths.</summary>
+    public StalePhase Phase { get; set; }
+
+    /// <summary>When <see cref="Phase"/> ends by itself, in the loop's ticks; 0: never armed.</summary>
     public long StaleUntil { get; set; }
+
+    /// <summary>RFC 9494: how long stale paths are kept when the restart time is over; zero: not at all.</summary>
+    public TimeSpan LongLivedTime { get; set; }
+
+    /// <summary>RFC 7313: when paths that were not announced again are dropped although the refresh did not end, in the loop's ticks; 0: no refresh is under way.</summary>
+    public long RefreshUntil { get; set; }
+
+    /// <summary>Not null: the peer is being removed. Completed when its last path is gone.</summary>
+    public TaskCompletionSource? Leaving { get; set; }
 
     /// <summary>Tells the session that the peer sent more prefixes than it may.</summary>
     public Action? LimitExceeded { get; set; }

@@ -82,6 +82,7 @@ internal static class RouteExplanations
         return source.Id == target.Id ? "the route came from this neighbour"
             : ExportEncoder.MayExport(profile, source, marks) ? null
             : (marks & AttributeMarks.NoAdvertise) != 0 ? "the route carries no-advertise"
+            : (marks & AttributeMarks.LongLivedStale) != 0 && !profile.KnowsLongLived && !profile.LongLivedToAll ? "the route is kept for long and the neighbour knows nothing of that (RFC 9494)"
             : profile.IsConfederation && (marks & AttributeMarks.NoExportSubconfed) != 0 ? "the route carries no-export-subconfed and the neighbour is in another member AS"
             : !profile.IsInterior && (marks & AttributeMarks.NoExport) != 0 ? "the route carries no-export and the neighbour is external"
             : (marks & AttributeMarks.OnlyToCustomer) != 0 && OnlyToCustomer.Bars(profile.Role) ? "the route is for customers only (RFC 9234), and the neighbour is none"

@@ -146,7 +146,7 @@ internal static class RouteQueries
             PeerName = peer == PeerId.Local ? null : tables.Peers.Owner(peer).Settings.Name,
             IsBest = path == tables.Prefixes.BestPath(prefix),
             IsMultipath = (marks & PathMarks.Multipath) != 0,
-            IsStale = (marks & PathMarks.Stale) != 0,
+            IsStale = tables.Peers.Owner(peer).IsStale(tables.Paths.Epoch(path)),
             Standing = tables.Paths.Standing(path),
             Weight = facts.Weight,
             Rpki = tables.Roas is null ? null : PolicyProgram.StateOf(in view, block),

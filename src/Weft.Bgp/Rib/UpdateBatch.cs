@@ -7,6 +7,12 @@ internal enum BatchRecordKind : byte
     Announce,
     Withdraw,
     EndOfRib,
+
+    /// <summary>RFC 7313: all routes follow.</summary>
+    BeginRefresh,
+
+    /// <summary>RFC 7313: all routes have been told.</summary>
+    EndRefresh,
 }
 
 /// <summary>A run of prefixes in <see cref="UpdateBatch.Bytes"/> that share one attribute block.</summary>
@@ -84,6 +90,9 @@ internal sealed class UpdateBatch
         int at = Append(nlri);
         Add(new BatchRecord(BatchRecordKind.Withdraw, 0, 0, at, nlri.Length));
     }
+
+    /// <summary>Something that stands between routes.</summary>
+    public void AddMark(BatchRecordKind kind) => Add(new BatchRecord(kind, 0, 0, 0, 0));
 
     public void AddEndOfRib() => Add(new BatchRecord(BatchRecordKind.EndOfRib, 0, 0, 0, 0));
 

@@ -57,11 +57,13 @@ internal sealed class Connection : IReceiverEvents
     public void Abandon() => _sendStop.Cancel();
 
     /// <summary>On the session loop: stop reading, let what is queued leave, then close.</summary>
-    public void Close()
+    /// <param name="keepRoutes">See <see cref="KeepRoutes"/>.</param>
+    public void Close(bool keepRoutes)
     {
         if (!IsClosed)
         {
             IsClosed = true;
+            KeepRoutes |= keepRoutes;
             Sender.Complete();
             _receiveStop.Cancel();
         }
@@ -92,7 +94,7 @@ internal sealed class Connection : IReceiverEvents
         if (_receiver.Session is NegotiatedSession session)
         {
             bool keep = KeepRoutes || end == ReceiveEnd.Lost;
-            await ForFamiliesAsync(session, rib => rib.PeerDown(_owner.Id, session, keep), CancellationToken.None);
+            await ForFamiliesAsync(session.Families, rib => rib.PeerDown(_owner.Id, session, keep), CancellationToken.None);
         }
 
         Sender.Complete();
@@ -120,7 +122,10 @@ internal sealed class Connection : IReceiverEvents
         HandshakeAnswer result = await answer.Task;
         if (result is { Continue: true, Session: NegotiatedSession session })
         {
-            await ForFamiliesAsync(session, rib => rib.PeerUp(_owner.Id, session, Sender, () => OnLimitExceeded(rib.Family)), stop);
+            await ForFamiliesAsync(session.Families, rib => rib.PeerUp(_owner.Id, session, Sender, () => OnLimitExceeded(rib.Family)), stop);
+
+            // RFC 4724 4.2: of a family the peer no longer speaks nothing may stay.
+            await ForFamiliesAsync(AddressFamilies.Both & ~session.Families, rib => rib.PeerUpWithout(_owner.Id), stop);
         }
 
         return result;
@@ -150,14 +155,14 @@ internal sealed class Connection : IReceiverEvents
 
     private void OnLimitExceeded(IpFamily family) => _loop.TryPost(() => _owner.OnLimitExceeded(this, family));
 
-    private async ValueTask ForFamiliesAsync(NegotiatedSession session, Action<RibLoop> action, CancellationToken stop)
+    private async ValueTask ForFamiliesAsync(AddressFamilies families, Action<RibLoop> action, CancellationToken stop)
     {
-        if ((session.Families & AddressFamilies.IPv4) != 0)
+        if ((families & AddressFamilies.IPv4) != 0)
         {
             await _ribs.IPv4.PostAsync(() => action(_ribs.IPv4), stop);
         }
 
-        if ((session.Families & AddressFamilies.IPv6) != 0)
+        if ((families & AddressFamilies.IPv6) != 0)
         {
             await _ribs.IPv6.PostAsync(() => action(_ribs.IPv6), stop);
         }

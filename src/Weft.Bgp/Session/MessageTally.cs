@@ -42,7 +42,7 @@ internal sealed class MessageTally
     {
         while (!messages.IsEmpty)
         {
-            _updates++;
+            Count((MessageType)messages[18]);
             messages = messages[BinaryPrimitives.ReadUInt16BigEndian(messages[16..])..];
         }
     }

@@ -48,6 +48,9 @@ public sealed record NegotiatedSession
     /// <summary>RFC 8538: a NOTIFICATION or an expired hold timer keeps routes like a lost connection, unless it is a Cease/9 (hard reset).</summary>
     public bool RestartNotifications { get; init; }
 
+    /// <summary>RFC 9494: the peer sent the capability, with families or without: it knows what LLGR_STALE means.</summary>
+    public bool PeerKnowsLongLived { get; init; }
+
     /// <summary>RFC 9494: families whose stale routes may be kept long.</summary>
     public AddressFamilies LongLivedFamilies { get; init; }
 

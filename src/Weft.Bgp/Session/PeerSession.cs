@@ -76,9 +76,10 @@ internal sealed class PeerSession
 
     /// <summary>Ends the session; it does not come back by itself.</summary>
     /// <param name="cease">Null: without a NOTIFICATION, so that the peer keeps our routes (RFC 4724).</param>
-    public void Stop(BgpError? cease, string text)
+    /// <param name="hard">RFC 8538: neither side keeps routes.</param>
+    public void Stop(BgpError? cease, string text, bool hard = false)
     {
-        var input = new SessionInput(SessionEvent.Stop, Error: cease, Text: text);
+        var input = new SessionInput(SessionEvent.Stop, Error: cease, Text: text, Hard: hard);
         _second?.Step(in input);
         _main.Step(in input);
         Discard(ref _waiting);
@@ -104,6 +105,32 @@ internal sealed class PeerSession
         Start();
     }
 
+    /// <summary>RFC 2918: asks for all routes again. Not null: why the peer cannot be asked.</summary>
+    public string? AskForRoutes()
+    {
+        if (_main is not { Fsm.State: SessionState.Established, Connection: { Session: { } session } connection })
+        {
+            return $"the session with {Settings.Name} is not established";
+        }
+
+        if (!session.RouteRefresh)
+        {
+            return $"{Settings.Name} does not know route refresh (RFC 2918): only a reset brings its routes again";
+        }
+
+        Span<byte> message = stackalloc byte[RouteRefreshMessage.Length];
+        foreach (AddressFamilies family in stackalloc AddressFamilies[] { AddressFamilies.IPv4, AddressFamilies.IPv6 })
+        {
+            if ((session.Families & family) != 0)
+            {
+                RouteRefreshMessage.Write(message, family);
+                connection.Sender.Send(message);
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>True when the session had to be closed for the new settings. What was stopped starts by <see cref="Resume"/>, when the RIBs have the settings too.</summary>
     public bool Update(PeerSettings settings)
     {
@@ -113,7 +140,8 @@ internal sealed class PeerSession
         {
             byte subcode = settings.Enabled ? Subcode.OtherConfigurationChange : Subcode.AdministrativeShutdown;
             byte[] message = settings.Enabled ? [] : ErrorText.ShutdownCommunication(settings.ShutdownMessage);
-            Stop(new BgpError(ErrorCode.Cease, subcode, message), settings.Enabled ? "settings changed" : "disabled by the operator");
+            Stop(new BgpError(ErrorCode.Cease, subcode, message), settings.Enabled ? "settings changed" : "disabled by the operator",
+                hard: (Settings.RemoteAs, Settings.LocalAs, Settings.GracefulRestart) != (settings.RemoteAs, settings.LocalAs, settings.GracefulRestart));
         }
 
         Settings = settings;
@@ -312,6 +340,8 @@ internal sealed class PeerSession
 
     private void Attach(SessionSlot slot, IPeerConnection transport, bool incoming)
     {
+        // What the OPEN says of restarts changes as time goes by.
+        slot.Fsm.Reconfigure(Configure());
         slot.CancelDial();
         var sender = new SessionSender(transport.Pipe.Output, Id, _sent, _services.Time);
         var receiver = new SessionReceiver(transport.Pipe.Input, Id, Settings, _services.Batches, _received, _services.Time, _services.Logger);
@@ -426,6 +456,11 @@ internal sealed class PeerSession
     {
         SpeakerOptions options = _services.Options;
         TimeSpan restart = Settings.RestartTime ?? options.RestartTime;
+        bool longLived = Settings.LongLivedStaleTime > TimeSpan.Zero;
+        uint staleTime = (uint)Math.Clamp(Settings.LongLivedStaleTime.TotalSeconds, 0, 0xFFFFFF);
+
+        // Once a session of this process has been up, it is no restart of ours that ends it: forwarding goes on as before.
+        AddressFamilies kept = options.Restarting || _establishedCount > 0 ? Settings.Families : AddressFamilies.None;
         return new SessionConfig
         {
             Settings = Settings,
@@ -442,10 +477,17 @@ internal sealed class PeerSession
                 ExtendedMessages = true,
                 Role = Settings.RemoteAs == LocalAs || options.Confederation?.IsOtherMember(Settings.RemoteAs, LocalAs) == true ? null : Settings.Role,
                 GracefulRestart = Settings.GracefulRestart,
-                Restarting = Settings.GracefulRestart && options.Restarting,
+                Restarting = Settings.GracefulRestart && (_services.Ribs.IPv4.IsDeferring || _services.Ribs.IPv6.IsDeferring),
+                RestartNotifications = Settings.GracefulRestart,
                 RestartTime = (ushort)Math.Clamp(restart.TotalSeconds, 0, 4095),
-                RestartFamilies = restart > TimeSpan.Zero ? Settings.Families : AddressFamilies.None,
-                ForwardingKept = restart > TimeSpan.Zero && options.Restarting ? Settings.Families : AddressFamilies.None,
+                RestartFamilies = restart > TimeSpan.Zero || longLived ? Settings.Families : AddressFamilies.None,
+                ForwardingKept = restart > TimeSpan.Zero || longLived ? kept : AddressFamilies.None,
+                LongLived = Settings.GracefulRestart,
+                LongLivedFamilies = Settings.GracefulRestart && longLived ? Settings.Families : AddressFamilies.None,
+                LongLivedKept = Settings.GracefulRestart && longLived ? kept : AddressFamilies.None,
+                LongLivedTimeIPv4 = staleTime,
+                LongLivedTimeIPv6 = staleTime,
+                EnhancedRouteRefresh = true,
             },
         };
     }
@@ -472,6 +514,9 @@ internal sealed class PeerSession
         AllowedLocalAs = before.AllowedLocalAs,
         RouteReflectorClient = before.RouteReflectorClient,
         RestartTime = before.RestartTime, // Said in the next OPEN.
+        LongLivedToAll = before.LongLivedToAll,
+        HonourGracefulShutdown = before.HonourGracefulShutdown,
+        GracefulShutdown = before.GracefulShutdown,
         TransportOptions = before.TransportOptions, // Whether they need another connection is the transport's to know.
     };
 

@@ -84,7 +84,7 @@ internal sealed class SessionFsm
             case SessionEvent.SendHoldExpired when State == SessionState.Established:
                 // RFC 9687 3: no NOTIFICATION. It could only queue behind what the peer does not take.
                 var sendHold = new BgpError(ErrorCode.SendHoldTimerExpired, 0);
-                GoIdle($"{sendHold}: the peer has taken nothing for {SendHoldTime.TotalSeconds:0} s", sendHold, ref actions);
+                GoIdle($"{sendHold}: the peer has taken nothing for {SendHoldTime.TotalSeconds:0} s", sendHold, KeepsRoutes(sendHold), ref actions);
                 break;
             case SessionEvent.KeepaliveExpired when State >= SessionState.OpenConfirm:
                 SendKeepalive(ref actions);
@@ -109,7 +109,7 @@ internal sealed class SessionFsm
                 Fail(new BgpError(ErrorCode.Cease, Subcode.CollisionResolution), "another connection of this peer is kept", ref actions);
                 break;
             case SessionEvent.Notification when _hasConnection:
-                GoIdle($"received NOTIFICATION {input.Error}", null, ref actions);
+                GoIdle($"received NOTIFICATION {input.Error}", null, KeepsRoutes(input.Error!), ref actions);
                 break;
             case SessionEvent.Keepalive when State == SessionState.OpenConfirm:
                 State = SessionState.Established;
@@ -154,12 +154,15 @@ internal sealed class SessionFsm
         where TActions : struct, ISessionActions, allows ref struct
     {
         bool opened = State >= SessionState.OpenSent;
+        bool keep = false;
         if (opened && input.Error is BgpError error)
         {
+            error = Harden(error, input.Hard);
+            keep = KeepsRoutes(error);
             SendNotification(error, ref actions);
         }
 
-        Leave(ref actions);
+        Leave(keep, ref actions);
         Failures = 0;
         actions.Down(input.Text ?? "stopped", opened ? input.Error : null);
     }
@@ -172,7 +175,7 @@ internal sealed class SessionFsm
             return;
         }
 
-        Drop(ref actions);
+        Drop(keepRoutes: false, ref actions);
         State = SessionState.Connect;
         ArmConnectRetry(ref actions);
         actions.Connect();
@@ -209,14 +212,14 @@ internal sealed class SessionFsm
         {
             if (State != SessionState.Idle)
             {
-                GoIdle(reason, null, ref actions);
+                GoIdle(reason, null, keepRoutes: true, ref actions);
             }
 
             return;
         }
 
         // RFC 4271 lets Connect fall to Idle here; like every implementation we go on listening and dial again when the timer says so.
-        Drop(ref actions);
+        Drop(keepRoutes: false, ref actions);
         actions.Disarm(SessionTimer.Hold);
         State = SessionState.Active;
         ArmConnectRetry(ref actions);
@@ -340,6 +343,7 @@ internal sealed class SessionFsm
             PeerRestarted = open.Restarting,
             PeerRestartTime = TimeSpan.FromSeconds(open.RestartTime),
             RestartNotifications = restart && own.RestartNotifications && open.RestartNotifications,
+            PeerKnowsLongLived = open.GracefulRestart && open.LongLived,
             LongLivedFamilies = restart ? own.LongLivedFamilies & open.LongLivedFamilies & common : AddressFamilies.None,
             LongLivedKept = restart ? own.LongLivedFamilies & open.LongLivedKept & common : AddressFamilies.None,
             LongLivedTimeIPv4 = TimeSpan.FromSeconds(open.LongLivedTimeIPv4),
@@ -424,14 +428,27 @@ internal sealed class SessionFsm
     private void Fail<TActions>(BgpError error, string reason, ref TActions actions)
         where TActions : struct, ISessionActions, allows ref struct
     {
+        error = Harden(error, hard: false);
         SendNotification(error, ref actions);
-        GoIdle($"{reason}; sent NOTIFICATION {error}", error, ref actions);
+        GoIdle($"{reason}; sent NOTIFICATION {error}", error, KeepsRoutes(error), ref actions);
     }
 
-    private void GoIdle<TActions>(string reason, BgpError? sent, ref TActions actions)
+    /// <summary>RFC 8538 2: both sides keep routes through a NOTIFICATION.</summary>
+    private bool SparesRoutes => State == SessionState.Established && _received is { GracefulRestart: true, RestartNotifications: true }
+        && _config.LocalOpen is { GracefulRestart: true, RestartNotifications: true };
+
+    private bool KeepsRoutes(BgpError notification) => SparesRoutes && notification is not { Code: ErrorCode.Cease, Subcode: Subcode.HardReset };
+
+    /// <summary>RFC 8538 3: an end that is meant to last is told as a hard reset, with what it was about inside.</summary>
+    private BgpError Harden(BgpError error, bool hard) =>
+        SparesRoutes && (hard || error is { Code: ErrorCode.Cease, Subcode: Subcode.MaximumPrefixes or Subcode.AdministrativeShutdown or Subcode.PeerDeconfigured })
+        ? new BgpError(ErrorCode.Cease, Subcode.HardReset, [(byte)error.Code, error.Subcode, .. error.Data])
+        : error;
+
+    private void GoIdle<TActions>(string reason, BgpError? sent, bool keepRoutes, ref TActions actions)
         where TActions : struct, ISessionActions, allows ref struct
     {
-        Leave(ref actions);
+        Leave(keepRoutes, ref actions);
 
         // DampPeerOscillations: the pause doubles with every failure.
         TimeSpan hold = _config.Settings.IdleHoldTime * Math.Pow(2, Math.Min(Failures, 16));
@@ -440,10 +457,10 @@ internal sealed class SessionFsm
         actions.Down(reason, sent);
     }
 
-    private void Leave<TActions>(ref TActions actions)
+    private void Leave<TActions>(bool keepRoutes, ref TActions actions)
         where TActions : struct, ISessionActions, allows ref struct
     {
-        Drop(ref actions);
+        Drop(keepRoutes, ref actions);
         actions.Disarm(SessionTimer.ConnectRetry);
         actions.Disarm(SessionTimer.Hold);
         actions.Disarm(SessionTimer.Keepalive);
@@ -453,7 +470,7 @@ internal sealed class SessionFsm
         _received = null;
     }
 
-    private void Drop<TActions>(ref TActions actions)
+    private void Drop<TActions>(bool keepRoutes, ref TActions actions)
         where TActions : struct, ISessionActions, allows ref struct
     {
         if (_openDelayRunning)
@@ -463,7 +480,7 @@ internal sealed class SessionFsm
         }
 
         _hasConnection = false;
-        actions.Disconnect();
+        actions.Disconnect(keepRoutes);
     }
 
     /// <summary>RFC 4271 10: three quarters to all of the interval.</summary>

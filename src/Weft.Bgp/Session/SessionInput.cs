@@ -63,7 +63,8 @@ internal enum SessionEvent : byte
 }
 
 /// <summary>One event with what it carries.</summary>
-internal readonly record struct SessionInput(SessionEvent Event, OpenMessage? Open = null, BgpError? Error = null, string? Text = null);
+/// <param name="Hard">With Stop: nothing of the session is to outlive it (RFC 8538).</param>
+internal readonly record struct SessionInput(SessionEvent Event, OpenMessage? Open = null, BgpError? Error = null, string? Text = null, bool Hard = false);
 
 /// <summary>What the state machine asks of its surroundings. A struct, so that tests record and the loop acts without an interface call or an allocation.</summary>
 internal interface ISessionActions
@@ -72,7 +73,8 @@ internal interface ISessionActions
     void Connect();
 
     /// <summary>Drop the connection, or the attempt to make one; what was sent before still leaves.</summary>
-    void Disconnect();
+    /// <param name="keepRoutes">RFC 4724, RFC 8538: the way the session ends lets its routes be kept.</param>
+    void Disconnect(bool keepRoutes);
 
     void Send(scoped ReadOnlySpan<byte> message);
 

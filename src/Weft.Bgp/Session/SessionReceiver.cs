@@ -196,15 +196,34 @@ internal sealed class SessionReceiver
             case MessageType.Keepalive:
                 return null;
             case MessageType.RouteRefresh:
-                // RFC 2918 4: for a family we do not run it is ignored; so is a subtype we do not know (RFC 7313 3.2 asks for none without its capability).
-                bool understood = RouteRefreshMessage.TryRead(message, out AddressFamilies family, out byte subtype);
-                refresh = understood && subtype == 0 ? family & Session!.Families : AddressFamilies.None;
-                return null;
+                return TakeRefresh(message, out refresh);
             case MessageType.Notification:
                 return new SessionInput(SessionEvent.Notification, Error: NotificationMessage.Read(message));
             default:
                 return new SessionInput(SessionEvent.MessageError, Error: new BgpError(ErrorCode.FiniteStateMachine, Subcode.UnexpectedInEstablished));
         }
+    }
+
+    private SessionInput? TakeRefresh(ReadOnlySpan<byte> message, out AddressFamilies asked)
+    {
+        asked = AddressFamilies.None;
+        bool whole = RouteRefreshMessage.TryRead(message, out AddressFamilies family, out RouteRefreshSubtype subtype);
+        bool demarcates = subtype is RouteRefreshSubtype.Begin or RouteRefreshSubtype.End && Session!.EnhancedRouteRefresh;
+        if (demarcates && message.Length != RouteRefreshMessage.Length)
+        {
+            // RFC 7313 5: the data field holds the whole message.
+            return new SessionInput(SessionEvent.MessageError, Error: new BgpError(ErrorCode.RouteRefreshMessage, Subcode.InvalidRefreshLength, message.ToArray()));
+        }
+
+        // RFC 2918 4: for a family we do not run it is ignored; so is a subtype we do not know (RFC 7313 5), and a longer request (outbound filters, RFC 5291).
+        family &= Session!.Families;
+        if (whole && family != AddressFamilies.None && demarcates)
+        {
+            _decoder!.AddRefreshMark(family, subtype == RouteRefreshSubtype.Begin ? BatchRecordKind.BeginRefresh : BatchRecordKind.EndRefresh);
+        }
+
+        asked = whole && subtype == RouteRefreshSubtype.Request && message.Length == RouteRefreshMessage.Length ? family : AddressFamilies.None;
+        return null;
     }
 
     private async ValueTask PostBatchesAsync(IReceiverEvents events, CancellationToken stop)

@@ -131,12 +131,12 @@ internal sealed class SessionSlot
     {
         public void Connect() => slot._peer.Dial(slot);
 
-        public void Disconnect()
+        public void Disconnect(bool keepRoutes)
         {
             slot.CancelDial();
             Connection? connection = slot.Connection;
             slot.Connection = null;
-            connection?.Close();
+            connection?.Close(keepRoutes);
         }
 
         public void Send(scoped ReadOnlySpan<byte> message) => slot.Connection?.Sender.Send(message);

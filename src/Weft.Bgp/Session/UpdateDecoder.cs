@@ -103,6 +103,9 @@ internal sealed class UpdateDecoder
         return result;
     }
 
+    /// <summary>RFC 7313: between the routes told before and those told after.</summary>
+    public void AddRefreshMark(AddressFamilies family, BatchRecordKind kind) => BatchOf(family == AddressFamilies.IPv4 ? IpFamily.IPv4 : IpFamily.IPv6).AddMark(kind);
+
     private DecodeResult Announce(
         IpFamily family, in AttributeReader attributes, ReadOnlySpan<byte> nextHop, int attributesLength, ReadOnlySpan<byte> nlri, DecodeResult result)
     {

@@ -57,6 +57,9 @@ internal static class Subcode
     public const byte UnexpectedInOpenConfirm = 2;
     public const byte UnexpectedInEstablished = 3;
 
+    /// <summary>RFC 7313 5.</summary>
+    public const byte InvalidRefreshLength = 1;
+
     /// <summary>RFC 4486 and later.</summary>
     public const byte MaximumPrefixes = 1;
     public const byte AdministrativeShutdown = 2;

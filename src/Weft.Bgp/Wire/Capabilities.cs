@@ -117,6 +117,7 @@ internal static class Capabilities
     /// <summary>RFC 9494 3.1: AFI 2, SAFI 1, flags 1, stale time 3.</summary>
     private static OpenMessage ReadLongLived(ReadOnlySpan<byte> value, OpenMessage open)
     {
+        open = open with { LongLived = open.LongLived || value.Length % 7 == 0 };
         for (; value.Length >= 7; value = value[7..])
         {
             AddressFamilies family = Family(value, value[2]);
@@ -164,7 +165,7 @@ internal static class Capabilities
             writer.PutFamilies(GracefulRestart, [(byte)(flags >> 8), (byte)flags], open.RestartFamilies, family => [(byte)((open.ForwardingKept & family) != 0 ? ForwardingBit : 0)]);
         }
 
-        if (open.LongLivedFamilies != AddressFamilies.None)
+        if (open.LongLived || open.LongLivedFamilies != AddressFamilies.None)
         {
             writer.PutFamilies(LongLivedGracefulRestart, [], open.LongLivedFamilies, family => LongLivedEntry(open, family));
         }

@@ -55,6 +55,9 @@ internal sealed record OpenMessage
     /// <summary>RFC 8538: NOTIFICATIONs and hold timers keep routes too.</summary>
     public bool RestartNotifications { get; init; }
 
+    /// <summary>RFC 9494: the capability is there, with families or without.</summary>
+    public bool LongLived { get; init; }
+
     /// <summary>RFC 9494: families whose stale routes may be kept long.</summary>
     public AddressFamilies LongLivedFamilies { get; init; }
 

@@ -33,33 +33,44 @@ internal static class KeepaliveMessage
     }
 }
 
+/// <summary>RFC 7313 3.2.</summary>
+internal enum RouteRefreshSubtype : byte
+{
+    /// <summary>All routes are asked for (RFC 2918).</summary>
+    Request = 0,
+
+    /// <summary>BoRR: all routes follow.</summary>
+    Begin = 1,
+
+    /// <summary>EoRR: all routes have been told.</summary>
+    End = 2,
+}
+
 /// <summary>ROUTE-REFRESH, RFC 2918: AFI, subtype (RFC 7313), SAFI.</summary>
 internal static class RouteRefreshMessage
 {
     public const int Length = 23;
 
-    /// <summary>False when the message is not exactly AFI, subtype and SAFI long, and has subtype 0.</summary>
-    public static bool TryRead(ReadOnlySpan<byte> message, out AddressFamilies family, out byte subtype)
+    /// <summary>False when the message is too short to be read.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> message, out AddressFamilies family, out RouteRefreshSubtype subtype)
     {
         family = AddressFamilies.None;
-        subtype = 0;
+        subtype = RouteRefreshSubtype.Request;
         if (message.Length < Length)
         {
             return false;
         }
 
         family = OpenMessage.Family(BinaryPrimitives.ReadUInt16BigEndian(message[19..]), message[22]);
-        subtype = message[21];
-
-        // A subtype other than 0 (outbound route filters, RFC 5291) may be longer; it is ignored by whoever gets it.
-        return message.Length == Length || subtype != 0;
+        subtype = (RouteRefreshSubtype)message[21];
+        return true;
     }
 
-    public static int Write(Span<byte> message, AddressFamilies family)
+    public static int Write(Span<byte> message, AddressFamilies family, RouteRefreshSubtype subtype = RouteRefreshSubtype.Request)
     {
         message[19] = 0;
         message[20] = family == AddressFamilies.IPv4 ? (byte)1 : (byte)2;
-        message[21] = 0;
+        message[21] = (byte)subtype;
         message[22] = 1;
         MessageFramer.WriteHeader(message, MessageType.RouteRefresh, Length);
         return Length;

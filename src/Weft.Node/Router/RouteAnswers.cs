@@ -199,6 +199,7 @@ internal sealed class RouteAnswers(FibFeeder fib)
         PathStanding.Loop => "loop: own AS, router id or cluster id in the path",
         PathStanding.Leak => $"route leak: only to customers since AS {route.OnlyToCustomer} (RFC 9234)",
         PathStanding.NextHopUnreachable => $"next hop {route.NextHop} unreachable",
+        PathStanding.LongLivedStale => "kept while its neighbour is away for long: any other path wins",
         PathStanding.Weight => $"lower weight{Against(route, best, static r => r.Weight)}",
         PathStanding.LocalPreference => $"lower local preference{Against(route, best, static r => r.LocalPreference)}",
         PathStanding.LocalOrigin => "a route of our own wins",

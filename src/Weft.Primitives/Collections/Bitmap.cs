@@ -44,6 +44,30 @@ public sealed class Bitmap
         return true;
     }
 
+    /// <summary>Sets every bit from <paramref name="first"/> up to, but without, <paramref name="end"/>: a word at a time.</summary>
+    public void SetRange(uint first, uint end)
+    {
+        if (first >= end)
+        {
+            return;
+        }
+
+        uint lastWord = (end - 1) >> 6;
+        if (lastWord >= (uint)_words.Length)
+        {
+            Array.Resize(ref _words, (int)Math.Max(lastWord + 1, Math.Max(8, (uint)_words.Length * 2)));
+        }
+
+        for (uint word = first >> 6; word <= lastWord; word++)
+        {
+            ulong bits = ulong.MaxValue;
+            bits &= word == first >> 6 ? ulong.MaxValue << (int)(first & 63) : bits;
+            bits &= word == lastWord ? ulong.MaxValue >> (int)(63 - ((end - 1) & 63)) : bits;
+            Count += BitOperations.PopCount(bits & ~_words[word]);
+            _words[word] |= bits;
+        }
+    }
+
     /// <summary>True when the bit was set.</summary>
     public bool Clear(uint id)
     {

@@ -285,7 +285,7 @@ public sealed class SessionFsmTests
 
         public void Connect() => log.Add("connect");
 
-        public void Disconnect() => log.Add("drop");
+        public void Disconnect(bool keepRoutes) => log.Add(keepRoutes ? "drop keeping" : "drop");
 
         public void Send(scoped ReadOnlySpan<byte> message)
         {

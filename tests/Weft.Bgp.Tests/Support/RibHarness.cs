@@ -15,9 +15,11 @@ internal sealed class RibHarness
     private readonly Dictionary<string, TestPeer> _peers = [];
     private readonly SpeakerOptions _options;
 
-    public RibHarness(IpFamily family = IpFamily.IPv4, int maximumPaths = 1, INextHopResolver? resolver = null, uint localAs = 65001, Confederation? confederation = null)
+    public RibHarness(IpFamily family = IpFamily.IPv4, int maximumPaths = 1, INextHopResolver? resolver = null, uint localAs = 65001,
+        Confederation? confederation = null, Func<SpeakerOptions, SpeakerOptions>? with = null)
     {
         _options = new SpeakerOptions { LocalAs = localAs, RouterId = IpAddress.Parse("10.0.0.1"), MaximumPaths = maximumPaths, Confederation = confederation };
+        _options = with?.Invoke(_options) ?? _options;
         Rib = new RibLoop(family, _options, resolver ?? AllNextHopsReachable.Instance, _batches, new EncodedBlockPool(), Time, NullLogger.Instance);
         Rib.Subscribe(Forwarding);
     }
@@ -33,15 +35,7 @@ internal sealed class RibHarness
     /// <summary>Configures a peer and brings its session up.</summary>
     public TestPeer Up(string name, string address, uint remoteAs, Func<PeerSettings, PeerSettings>? with = null, Func<NegotiatedSession, NegotiatedSession>? session = null)
     {
-        if (!_peers.TryGetValue(name, out TestPeer? peer))
-        {
-            var settings = new PeerSettings { Name = name, Address = IpAddress.Parse(address), RemoteAs = remoteAs, Families = AddressFamilies.Both };
-            settings = with?.Invoke(settings) ?? settings;
-            peer = new TestPeer((PeerId)(_peers.Count + 1), settings);
-            _peers.Add(name, peer);
-            Rib.AddPeer(peer.Id, settings);
-        }
-
+        TestPeer peer = _peers.TryGetValue(name, out TestPeer? known) ? known : Add(name, address, remoteAs, with);
         NegotiatedSession negotiated = Messages.Session(peer.Settings.LocalAs != 0 ? peer.Settings.LocalAs : _options.LocalAsTowards(remoteAs), remoteAs) with
         {
             IsConfederation = _options.Confederation?.IsOtherMember(remoteAs, _options.LocalAs) == true,
@@ -56,14 +50,46 @@ internal sealed class RibHarness
         return peer;
     }
 
+    /// <summary>Configures a peer whose session is down.</summary>
+    public TestPeer Add(string name, string address, uint remoteAs, Func<PeerSettings, PeerSettings>? with = null)
+    {
+        var settings = new PeerSettings { Name = name, Address = IpAddress.Parse(address), RemoteAs = remoteAs, Families = AddressFamilies.Both };
+        settings = with?.Invoke(settings) ?? settings;
+        var peer = new TestPeer((PeerId)(_peers.Count + 1), settings);
+        _peers.Add(name, peer);
+        Rib.AddPeer(peer.Id, settings);
+        return peer;
+    }
+
+    /// <summary>New settings under a running session.</summary>
+    public void Update(string name, Func<PeerSettings, PeerSettings> with)
+    {
+        TestPeer peer = _peers[name];
+        peer.Settings = with(peer.Settings);
+        Rib.UpdatePeer(peer.Id, peer.Settings);
+    }
+
     public void Down(string name, bool keep = false) => Rib.PeerDown(_peers[name].Id, _peers[name].Session!, keep);
 
     public void Receive(string name, byte[] message)
     {
-        TestPeer peer = _peers[name];
-        DecodeResult result = peer.Decoder!.Decode(message, out _);
+        DecodeResult result = _peers[name].Decoder!.Decode(message, out _);
         Assert.True(result.Action != DecodeAction.SessionReset);
-        if (peer.Decoder.IPv4 is UpdateBatch ipv4)
+        Post(_peers[name]);
+    }
+
+    public void EndOfRib(string name) => Receive(name, Messages.Update([], [], []));
+
+    /// <summary>RFC 7313: BoRR or EoRR.</summary>
+    public void Mark(string name, BatchRecordKind kind)
+    {
+        _peers[name].Decoder!.AddRefreshMark(Rib.Family == IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6, kind);
+        Post(_peers[name]);
+    }
+
+    private void Post(TestPeer peer)
+    {
+        if (peer.Decoder!.IPv4 is UpdateBatch ipv4)
         {
             peer.Decoder.IPv4 = null;
             Rib.OnMessage(new RibMessage(ipv4, null));
@@ -94,6 +120,13 @@ internal sealed class RibHarness
     }
 
     public void Withdraw(string name, string prefix) => Receive(name, Messages.Update(Nlri(prefix), [], []));
+
+    /// <summary>Lets time pass, then works until nothing is left to do.</summary>
+    public void After(TimeSpan time)
+    {
+        Time.Advance(time);
+        Settle();
+    }
 
     /// <summary>Works until nothing is left to do.</summary>
     public void Settle()
@@ -127,7 +160,7 @@ internal sealed class TestPeer(PeerId id, PeerSettings settings) : IBlockSink
 
     public PeerId Id => id;
 
-    public PeerSettings Settings => settings;
+    public PeerSettings Settings { get; set; } = settings;
 
     public NegotiatedSession? Session { get; set; }
 
@@ -141,6 +174,9 @@ internal sealed class TestPeer(PeerId id, PeerSettings settings) : IBlockSink
     public int Messages { get; private set; }
 
     public int EndOfRibs { get; private set; }
+
+    /// <summary>What came, in order: "+prefix", "-prefix", "end of rib", "begin", "end".</summary>
+    public List<string> Heard { get; } = [];
 
     /// <summary>True: credits are kept until <see cref="ReturnCredits"/>.</summary>
     public bool Slow { get; set; }
@@ -194,12 +230,20 @@ internal sealed class TestPeer(PeerId id, PeerSettings settings) : IBlockSink
             messages = messages[length..];
             Messages++;
 
+            if ((MessageType)message[18] == MessageType.RouteRefresh)
+            {
+                Assert.True(RouteRefreshMessage.TryRead(message, out _, out RouteRefreshSubtype subtype));
+                Heard.Add(subtype.ToString().ToLowerInvariant());
+                continue;
+            }
+
             // The peer's own view: internal stays internal, and the sender is us.
             NegotiatedSession theirs = Session with { LocalAs = Session.RemoteAs, RemoteAs = Session.LocalAs, LocalAddress = Session.RemoteAddress, LocalRole = null };
             (DecodeResult result, Decoded routes) = Support.Messages.Decode(message, theirs, enforceFirstAs: true);
             Assert.Equal(DecodeAction.None, result.Action);
             foreach (IpPrefix prefix in routes.Withdrawn)
             {
+                Heard.Add($"-{prefix}");
                 if (!Seen.Remove(prefix))
                 {
                     WithdrawnUnknown.Add(prefix);
@@ -208,9 +252,11 @@ internal sealed class TestPeer(PeerId id, PeerSettings settings) : IBlockSink
 
             foreach ((IpPrefix prefix, byte[] attributes) in routes.Announced)
             {
+                Heard.Add($"+{prefix}");
                 Seen[prefix] = attributes;
             }
 
+            Heard.AddRange(routes.EndOfRib.Select(static _ => "end of rib"));
             EndOfRibs += routes.EndOfRib.Count;
         }
     }

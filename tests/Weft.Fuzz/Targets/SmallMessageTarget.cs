@@ -31,8 +31,8 @@ internal sealed class SmallMessageTarget : FuzzTarget
         ReadOnlySpan<byte> message = input.AsSpan(0, length);
         if (message[18] == 5)
         {
-            bool read = RouteRefreshMessage.TryRead(message, out AddressFamilies family, out byte subtype);
-            return Mix(read ? 2UL : 1, (ulong)family << 8 | subtype);
+            bool read = RouteRefreshMessage.TryRead(message, out AddressFamilies family, out RouteRefreshSubtype subtype);
+            return Mix(read ? 2UL : 1, (ulong)family << 8 | (byte)subtype);
         }
 
         BgpError error = NotificationMessage.Read(message);
