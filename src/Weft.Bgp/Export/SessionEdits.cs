@@ -35,7 +35,7 @@ internal sealed class SessionEdits
             block = Edit(RouteEdit.AddCommunity(WellKnownCommunities.NoExport), block, ref first, ref second);
         }
 
-        return profile.IsInternal ? Edit(RouteEdit.SetLocalPreference(0), block, ref first, ref second) : block;
+        return profile.IsInterior ? Edit(RouteEdit.SetLocalPreference(0), block, ref first, ref second) : block;
     }
 
     private static ReadOnlySpan<byte> Edit(scoped in RouteEdit edit, scoped ReadOnlySpan<byte> block, scoped ref Span<byte> room, scoped ref Span<byte> other)

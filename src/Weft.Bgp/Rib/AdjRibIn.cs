@@ -226,7 +226,7 @@ internal sealed class AdjRibIn
         }
 
         // RFC 8326 4: whoever leaves soon is the last choice. After policy, which must not lift it again.
-        if ((_tables.Attributes.Facts(imported).Marks & AttributeMarks.GracefulShutdown) != 0 && !peer.IsInternal && peer.Settings.HonourGracefulShutdown)
+        if ((_tables.Attributes.Facts(imported).Marks & AttributeMarks.GracefulShutdown) != 0 && !peer.IsInterior && peer.Settings.HonourGracefulShutdown)
         {
             imported = Edited(imported, RouteEdit.SetLocalPreference(0));
         }

@@ -80,7 +80,7 @@ internal sealed record DesiredRouter
         List<string> problems = [.. cluster.Problems];
         foreach (NeighborSettings neighbor in settings.Neighbors)
         {
-            peers[neighbor.Name] = FromSettings(neighbor, settings, localAs, pools, addresses);
+            peers[neighbor.Name] = neighbor.Restarts.Apply(FromSettings(neighbor, settings, localAs, pools, addresses));
             local.TryAdd(neighbor.Address, neighbor.Name);
         }
 
@@ -113,6 +113,7 @@ internal sealed record DesiredRouter
                 ClusterId = clusterId,
                 MaximumPaths = settings.MaximumPaths,
                 RestartTime = settings.RestartTime,
+                RestartDeferral = settings.RestartDeferral,
             },
             Listen = settings.Listen ?? cluster.Listen,
             Peers = peers.ToImmutable(),

@@ -73,6 +73,9 @@ internal static partial class Log
     [LoggerMessage(1922, LogLevel.Information, "neighbour {name} enabled by the operator")]
     public static partial void EnabledByOperator(ILogger logger, string name);
 
+    [LoggerMessage(1960, LogLevel.Information, "neighbour {Name} is drained by the operator: everything is announced with GRACEFUL_SHUTDOWN")]
+    public static partial void DrainedByOperator(ILogger logger, string name);
+
     [LoggerMessage(1926, LogLevel.Information, "{count} route origin authorizations read from {path}")]
     public static partial void RoasRead(ILogger logger, string path, int count);
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Weft.Bgp;
+using Weft.Bgp.Rib;
 using Weft.Bgp.Session;
 using Weft.Primitives.Net;
 
@@ -48,6 +49,10 @@ internal static class NeighborAnswer
             ["maximumPrefixes"] = Limit(settings.PrefixLimit),
             ["sendHoldTime"] = settings.SendHoldTime?.TotalSeconds,
             ["allowedLocalAs"] = settings.AllowedLocalAs,
+            ["gracefulRestartOffered"] = settings.GracefulRestart,
+            ["longLivedStaleTime"] = settings.LongLivedStaleTime.TotalSeconds,
+            ["honourGracefulShutdown"] = settings.HonourGracefulShutdown,
+            ["gracefulShutdown"] = settings.GracefulShutdown,
             ["nextHop"] = settings.NextHop.ToString().ToLowerInvariant(),
             ["holdTimeOffered"] = settings.HoldTime.TotalSeconds,
             ["connectRetry"] = settings.ConnectRetryTime.TotalSeconds,
@@ -91,6 +96,12 @@ internal static class NeighborAnswer
         ["peerRole"] = PeeringSettings.NameOf(session.RemoteRole),
         ["gracefulRestart"] = new JsonArray([.. Families(session.RestartFamilies).Select(f => (JsonNode)f)]),
         ["peerRestartTime"] = session.PeerRestartTime.TotalSeconds,
+        ["peerRestarted"] = session.PeerRestarted,
+        ["forwardingKept"] = new JsonArray([.. Families(session.ForwardingKept).Select(f => (JsonNode)f)]),
+        ["restartNotifications"] = session.RestartNotifications,
+        ["longLived"] = new JsonArray([.. Families(session.LongLivedFamilies).Select(f => (JsonNode)f)]),
+        ["peerLongLivedTime"] = new JsonObject { ["ipv4"] = session.LongLivedTimeIPv4.TotalSeconds, ["ipv6"] = session.LongLivedTimeIPv6.TotalSeconds },
+        ["enhancedRouteRefresh"] = session.EnhancedRouteRefresh,
     };
 
     private static JsonObject Family(PeerFamilySnapshot family) => new()
@@ -100,6 +111,10 @@ internal static class NeighborAnswer
         ["accepted"] = family.Accepted,
         ["rejected"] = family.Received - family.Accepted,
         ["stale"] = family.Stale,
+        ["stalePhase"] = family.StalePhase == StalePhase.None ? null : family.StalePhase.ToString(),
+        ["staleSeconds"] = family.StaleFor is { } stale ? Math.Ceiling(stale.TotalSeconds) : null,
+        ["unrefreshed"] = family.Unrefreshed,
+        ["refreshSeconds"] = family.RefreshFor is { } refresh ? Math.Ceiling(refresh.TotalSeconds) : null,
         ["limitExceeded"] = family.LimitExceeded,
         ["advertised"] = family.Advertised,
         ["pending"] = family.Pending,

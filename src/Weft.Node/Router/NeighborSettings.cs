@@ -79,7 +79,7 @@ internal sealed record NeighborSettings
     [
         AddressSetting, InterfaceSetting, PortSetting, RemoteAsSetting, LocalAsSetting, DescriptionSetting, PasswordSetting, PasswordFileSetting, PassiveSetting,
         EnabledSetting, SourceAddressSetting, TtlSecuritySetting, MultihopSetting, NextHopSelfSetting, RouteReflectorClientSetting, ImportSetting, ExportSetting,
-        FamiliesSetting, HoldTimeSetting, KeepaliveSetting, ConnectRetrySetting, AllowLocalAsSetting, .. PeeringSettings.All,
+        FamiliesSetting, HoldTimeSetting, KeepaliveSetting, ConnectRetrySetting, AllowLocalAsSetting, .. PeeringSettings.All, .. RestartSettings.All,
     ];
 
     public required string Name { get; init; }
@@ -131,6 +131,8 @@ internal sealed record NeighborSettings
 
     public int AllowedLocalAs { get; init; }
 
+    public RestartSettings Restarts { get; init; } = new();
+
     /// <summary>All sections, in the order of their names.</summary>
     public static ImmutableArray<NeighborSettings> ReadAll(SettingsReader reader, RouterSettings router)
     {
@@ -178,6 +180,7 @@ internal sealed record NeighborSettings
             KeepaliveTime = reader.IsSet(KeepaliveSetting, name) ? reader.Get(KeepaliveSetting, name) : router.KeepaliveTime,
             ConnectRetryTime = reader.IsSet(ConnectRetrySetting, name) ? reader.Get(ConnectRetrySetting, name) : router.ConnectRetryTime,
             AllowedLocalAs = (int)reader.Get(AllowLocalAsSetting, name),
+            Restarts = RestartSettings.Read(reader, name),
         };
         neighbor = neighbor with { Peering = PeeringSettings.Read(reader, name, neighbor.HoldTime) };
         Check(reader, neighbor, router);

@@ -7,11 +7,12 @@ namespace Weft.Node.Router;
 internal sealed class OperateCommand : ICommand
 {
     private const string ResetUsage = """
-        usage: weft router reset X|all [soft in | soft out | soft] [--message TEXT]
+        usage: weft router reset X|all [soft in [--ask] | soft out | soft] [--message TEXT]
                X is a name or an address. Without "soft" the session ends (Cease, administrative reset) and comes up again; neighbours that restart
                gracefully keep their routes meanwhile. soft in: import policy again over what X sent. soft out: export policy again, and the whole
                table is sent. soft: both. A soft reset never ends a session.
-        options: --message TEXT    told to the neighbour (RFC 9003)
+        options: --ask             soft in: X sends its routes again (route refresh, RFC 2918, RFC 7313) instead of those kept being looked at again
+                 --message TEXT    told to the neighbour (RFC 9003)
                  --run-dir DIR     where the router runs (default: [router] run-dir of the settings)
                  -o json           the answer as JSON
         """;
@@ -24,9 +25,18 @@ internal sealed class OperateCommand : ICommand
                  -o json           the answer as JSON
         """;
 
+    private const string DrainUsage = """
+        usage: weft router drain X|all
+               Before maintenance: everything is announced to X (a name or an address) again with the community GRACEFUL_SHUTDOWN (RFC 8326), to internal
+               neighbours with LOCAL_PREF 0 too, so that traffic moves to other ways while this one still works. The session stays up. Holds until
+               "weft router enable X", or until the router is started anew; the settings file is not touched.
+        options: --run-dir DIR     where the router runs (default: [router] run-dir of the settings)
+                 -o json           the answer as JSON
+        """;
+
     private const string EnableUsage = """
-        usage: weft router enable X
-               Takes a "weft router shutdown X" back.
+        usage: weft router enable X|all
+               Takes a "weft router shutdown X" or "weft router drain X" back.
         options: --run-dir DIR     where the router runs (default: [router] run-dir of the settings)
                  -o json           the answer as JSON
         """;
@@ -39,7 +49,13 @@ internal sealed class OperateCommand : ICommand
         _ => null,
     });
 
-    public static readonly OperateCommand Enable = new("enable", "enable X: let a neighbour up again", EnableUsage, static line => line.Words switch
+    public static readonly OperateCommand Drain = new("drain", "drain X|all: move traffic away before maintenance", DrainUsage, static line => line.Words switch
+    {
+        [var name] => new JsonObject { ["command"] = "drain", ["name"] = name },
+        _ => null,
+    });
+
+    public static readonly OperateCommand Enable = new("enable", "enable X|all: let a neighbour up again", EnableUsage, static line => line.Words switch
     {
         [var name] => new JsonObject { ["command"] = "enable", ["name"] = name },
         _ => null,
@@ -57,7 +73,7 @@ internal sealed class OperateCommand : ICommand
 
     public async Task<ExitStatus> RunAsync(IReadOnlyList<string> arguments, CommandContext context, CancellationToken stop)
     {
-        OperatorLine line = OperatorLine.Parse(Name, arguments, Name == "reset" ? ["--message"] : [], [], context, out string problem);
+        OperatorLine line = OperatorLine.Parse(Name, arguments, Name == "reset" ? ["--message"] : [], Name == "reset" ? ["--ask"] : [], context, out string problem);
         if (line.WantsHelp)
         {
             await context.Out.WriteLineAsync(_usage);
@@ -88,8 +104,10 @@ internal sealed class OperateCommand : ICommand
             [_, "soft"] => "both",
             _ => null,
         };
-        return soft is null ? null : new JsonObject
+        bool ask = line.Flag("--ask");
+        return soft is null || (ask && soft is not ("in" or "both")) ? null : new JsonObject
         {
+            ["ask"] = ask,
             ["command"] = "reset",
             ["name"] = line.Words[0],
             ["soft"] = soft.Length == 0 ? null : soft,
@@ -100,6 +118,7 @@ internal sealed class OperateCommand : ICommand
     private string Say(JsonObject answer) => Name switch
     {
         "reset" => $"{(answer["soft"] is { } soft ? $"soft reset ({soft})" : "reset")}: {string.Join(", ", answer["reset"]!.AsArray())}",
+        "drain" => $"{answer["drain"]}: everything is announced with GRACEFUL_SHUTDOWN until \"weft router enable\" or the next start of the router",
         "shutdown" => $"{answer["shutdown"]} is shut down until \"weft router enable {answer["shutdown"]}\" or the next start of the router",
         _ => $"{answer["enable"]} is enabled",
     };

@@ -22,6 +22,8 @@ internal static class PeerDifference
         ("route reflection client", p => p.RouteReflectorClient, Again), ("cluster id", p => p.ClusterId, Again), ("send MED", p => p.SendMed, Again),
         ("own next-hop addresses", p => (p.LocalIPv4, p.LocalIPv6), Again), ("shared subnet", p => (p.SharedSubnetIPv4, p.SharedSubnetIPv6), Again),
         ("maximum prefixes", p => p.PrefixLimit, AtOnce), ("send hold time", p => p.SendHoldTime, NextOpen), ("advertisement interval", p => p.AdvertisementInterval, AtOnce),
+        ("long-lived stale time", p => p.LongLivedStaleTime, Reset), ("long-lived routes to all", p => p.LongLivedToAll, Again),
+        ("honour graceful shutdown", p => p.HonourGracefulShutdown, Again), ("graceful shutdown", p => p.GracefulShutdown, Again),
         ("description", p => PeerSocket.Options(p).Description, AtOnce), ("shutdown message", p => p.ShutdownMessage, AtOnce),
     ];
 

@@ -11,8 +11,8 @@ namespace Weft.Node.Router;
 /// <code>
 ///   {"command":"neighbors"}                    {"command":"neighbor","name":NAME or ADDRESS}          {"command":"summary"}      {"command":"memory"}
 ///   {"command":"routes","prefix":PREFIX, ADDRESS or null,"received":N,"advertised":N,"best":B,"rejected":B,"family":"ipv4"|"ipv6","limit":I,"stream":B}
-///   {"command":"reset","name":N or "all","soft":"in"|"out"|"both"|null,"message":TEXT}     {"command":"shutdown","name":N,"message":TEXT}
-///   {"command":"enable","name":N}
+///   {"command":"reset","name":N or "all","soft":"in"|"out"|"both"|null,"ask":B,"message":TEXT}     {"command":"shutdown","name":N,"message":TEXT}
+///   {"command":"enable","name":N or "all"}     {"command":"drain","name":N or "all"}
 /// </code>
 /// Every answer is a picture taken now; nothing is kept here.
 /// </summary>
@@ -36,8 +36,8 @@ internal sealed class RouterControl(Func<RouterStatus> status, Func<OperatorRequ
             "summary" => SummaryAnswer.Make(status(), await PeersAsync(stop), await fib.AskAsync([], stop)),
             "memory" => await MemoryAnswer.MakeAsync(status(), await PeersAsync(stop), await fib.AskAsync([], stop), stop),
             "reset" => await ResetAsync(request, stop),
-            "shutdown" or "enable" => await OperateAsync(command, request, stop),
-            _ => ControlServer.Error($"unknown command \"{command}\"; expected neighbors, neighbor, routes, summary, memory, reset, shutdown or enable"),
+            "shutdown" or "enable" or "drain" => await OperateAsync(command, request, stop),
+            _ => ControlServer.Error($"unknown command \"{command}\"; expected neighbors, neighbor, routes, summary, memory, reset, shutdown, drain or enable"),
         });
     }
 
@@ -124,6 +124,9 @@ internal sealed class RouterControl(Func<RouterStatus> status, Func<OperatorRequ
             return ControlServer.Error($"soft \"{soft}\": expected in, out or both");
         }
 
+        bool ask = Flag(request, "ask");
+        List<string> refused = [];
+
         JsonArray done = [];
         foreach (PeerSnapshot peer in chosen)
         {
@@ -133,9 +136,15 @@ internal sealed class RouterControl(Func<RouterStatus> status, Func<OperatorRequ
                 await speaker.ResetPeerAsync(key, Text(request, "message"), stop);
             }
 
-            if (soft is "in" or "both")
+            if (soft is "in" or "both" && !ask)
             {
                 await speaker.SoftResetInAsync(key, stop);
+            }
+
+            if (ask && await speaker.AskForRoutesAsync(key) is { } problem)
+            {
+                refused.Add(problem);
+                continue;
             }
 
             if (soft is "out" or "both")
@@ -146,7 +155,7 @@ internal sealed class RouterControl(Func<RouterStatus> status, Func<OperatorRequ
             done.Add((JsonNode)key);
         }
 
-        return new JsonObject { ["reset"] = done, ["soft"] = soft };
+        return refused.Count > 0 ? ControlServer.Error(string.Join("; ", refused)) : new JsonObject { ["reset"] = done, ["soft"] = soft, ["ask"] = ask };
     }
 
     private async Task<JsonObject> OperateAsync(string command, JsonObject request, CancellationToken stop)
@@ -154,6 +163,11 @@ internal sealed class RouterControl(Func<RouterStatus> status, Func<OperatorRequ
         string name = Text(request, "name") ?? string.Empty;
         string? message = Text(request, "message");
         ImmutableArray<PeerSnapshot> peers = await PeersAsync(stop);
+        if (name == "all" && command != "shutdown" && !peers.IsEmpty)
+        {
+            return await OperateAllAsync(command, peers, stop);
+        }
+
         if (Find(peers, name) is not { } peer)
         {
             return ControlServer.Error(Unknown(name, peers));
@@ -164,10 +178,30 @@ internal sealed class RouterControl(Func<RouterStatus> status, Func<OperatorRequ
             return ControlServer.Error($"the message has more than {OperatorRequest.MaximumMessageBytes} bytes (RFC 9003)");
         }
 
-        OperatorRequest asked = new(peer.Settings.Name, command == "enable", message, new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously));
-        await operate(asked, stop);
-        return await asked.Answer.Task.WaitAsync(stop) is { } problem
+        return await WishAsync(command, peer.Settings.Name, message, stop) is { } problem
             ? ControlServer.Error(problem)
             : new JsonObject { [command] = peer.Settings.Name, ["message"] = message };
+    }
+
+    private async Task<JsonObject> OperateAllAsync(string command, ImmutableArray<PeerSnapshot> peers, CancellationToken stop)
+    {
+        List<string> problems = [];
+        foreach (PeerSnapshot peer in peers)
+        {
+            if (await WishAsync(command, peer.Settings.Name, null, stop) is { } problem)
+            {
+                problems.Add(problem);
+            }
+        }
+
+        return problems.Count > 0 ? ControlServer.Error(string.Join("; ", problems)) : new JsonObject { [command] = string.Join(", ", peers.Select(p => p.Settings.Name)) };
+    }
+
+    private async Task<string?> WishAsync(string command, string name, string? message, CancellationToken stop)
+    {
+        OperatorWish wish = command switch { "enable" => OperatorWish.Enable, "drain" => OperatorWish.Drain, _ => OperatorWish.Shutdown };
+        OperatorRequest asked = new(name, wish, message, new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously));
+        await operate(asked, stop);
+        return await asked.Answer.Task.WaitAsync(stop);
     }
 }

@@ -236,6 +236,7 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
         Listen = [.. _speaker.Listening.Select(e => e.ToString())],
         Problems = _problems,
         IsSettled = _speaker.IsSettled,
+        Selection = _speaker.Selection,
         Originated = _speaker.Originated,
         Refused = _speaker.Refused,
         Authorizations = _rpki.Table?.Count,

@@ -43,7 +43,7 @@ public sealed class RouterRole : IRole
 
     public IReadOnlyList<RoleOption> Options { get; } = [new("--run-dir", RouterSettings.RunDirectorySetting)];
 
-    public IReadOnlyList<ICommand> Commands { get; } = [new ShowCommand(), OperateCommand.Reset, OperateCommand.Shutdown, OperateCommand.Enable];
+    public IReadOnlyList<ICommand> Commands { get; } = [new ShowCommand(), OperateCommand.Reset, OperateCommand.Shutdown, OperateCommand.Drain, OperateCommand.Enable];
 
     public async Task<ExitStatus> RunAsync(RoleContext context, CancellationToken stop)
     {

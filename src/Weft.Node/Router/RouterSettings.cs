@@ -58,7 +58,10 @@ internal sealed record RouterSettings
         "How long neighbours keep our routes while the router restarts (RFC 4724); zero: they withdraw them at once.");
 
     public static readonly Setting<TimeSpan> SettleTimeSetting = Setting.Duration("router", "settle-time", "90s", TimeSpan.Zero, TimeSpan.FromHours(1),
-        "Routes found in the kernel at start stay until every neighbour has sent its table, at most this long.");
+        "Routes found in the kernel at start stay until every neighbour has sent its table, at most this long; longer only while restart-deferral runs.");
+
+    public static readonly Setting<TimeSpan> RestartDeferralSetting = Setting.Duration("router", "restart-deferral", "120s", TimeSpan.Zero, TimeSpan.FromHours(1),
+        "After a restart nothing is selected or announced until neighbours that know graceful restart have sent their tables (RFC 4724 4.1), at most this long; a neighbour that has not come back after 30 s is not waited for. Zero: no waiting.");
 
     public static readonly Setting<IpAddress?> ClusterIdSetting = Setting.Address("router", "cluster-id", "",
         "Cluster id for route reflection; the router id when not set.");
@@ -90,7 +93,7 @@ internal sealed record RouterSettings
     public static readonly IReadOnlyList<ISetting> All =
     [
         RouterIdSetting, LocalAsSetting, ListenSetting, InstallRoutesSetting, NetworksSetting, RunDirectorySetting, HoldTimeSetting, KeepaliveSetting,
-        ConnectRetrySetting, RouteProtocolSetting, RouteMetricSetting, MultipathSetting, RestartTimeSetting, SettleTimeSetting, ClusterIdSetting,
+        ConnectRetrySetting, RouteProtocolSetting, RouteMetricSetting, MultipathSetting, RestartTimeSetting, RestartDeferralSetting, SettleTimeSetting, ClusterIdSetting,
         SecretsDirectorySetting, ResolveViaDefaultSetting, RpkiFileSetting, ConfederationIdSetting, ConfederationMembersSetting, NodeSettings.NameSetting, .. NeighborSettings.All, .. FilterSettings.All,
     ];
 
@@ -125,6 +128,8 @@ internal sealed record RouterSettings
     public int MaximumPaths { get; init; } = 8;
 
     public TimeSpan RestartTime { get; init; } = TimeSpan.FromSeconds(120);
+
+    public TimeSpan RestartDeferral { get; init; } = TimeSpan.FromSeconds(120);
 
     public TimeSpan SettleTime { get; init; } = TimeSpan.FromSeconds(90);
 
@@ -181,6 +186,7 @@ internal sealed record RouterSettings
             RouteMetric = reader.IsSet(RouteMetricSetting) ? (uint)reader.Get(RouteMetricSetting) : null,
             MaximumPaths = (int)reader.Get(MultipathSetting),
             RestartTime = reader.Get(RestartTimeSetting),
+            RestartDeferral = reader.Get(RestartDeferralSetting),
             SettleTime = reader.Get(SettleTimeSetting),
             ClusterId = clusterId,
             SecretsDirectory = reader.Get(SecretsDirectorySetting),

@@ -30,6 +30,9 @@ internal sealed record RouterStatus
 
     public bool IsSettled { get; init; }
 
+    /// <summary>How far route selection has come after a start; empty once everything is settled.</summary>
+    public ImmutableArray<Weft.Bgp.SelectionSnapshot> Selection { get; init; } = [];
+
     public int Originated { get; init; }
 
     public long Refused { get; init; }

@@ -59,11 +59,13 @@ internal static class ShowTables
         Line(text, "ended by it", n["lastReceived"] is JsonObject received ? $"{Text(received["reason"])} ({Text(received["at"])})" : "");
         Line(text, "last error", Text(n["lastError"]).Length == 0 || n["lastSent"] is not null || n["lastReceived"] is not null ? "" : Text(n["lastError"]));
         Line(text, "policy", $"import {Text(n["import"])}, export {Text(n["export"])}, next hop {Text(n["nextHop"])}");
+        Line(text, "maintenance", Flag(n["gracefulShutdown"]) ? "everything is announced with GRACEFUL_SHUTDOWN (RFC 8326)" : "");
         Line(text, "limit", n["maximumPrefixes"] is JsonObject limit ? Limit(limit) : "");
         foreach (JsonObject family in Objects(n["families"]))
         {
             Line(text, Text(family["family"]), $"{Text(family["received"])} received, {Text(family["accepted"])} accepted, {Text(family["advertised"])} advertised"
-                + (Text(family["stale"]) is "0" or "" ? "" : $", {Text(family["stale"])} stale")
+                + (Text(family["stale"]) is "0" or "" ? "" : $", {Text(family["stale"])} stale{StaleUntil(family)}")
+                + (Text(family["refreshSeconds"]) is { Length: > 0 } refresh ? $", {Text(family["unrefreshed"])} not refreshed yet, for {refresh} s" : "")
                 + (Flag(family["limitExceeded"]) ? ", above the limit" : "")
                 + (Text(family["pending"]) is "0" or "" ? "" : $", {Text(family["pending"])} to be sent")
                 + (Text(family["updateGroup"]) is "0" or "" ? "" : $"; update group {Text(family["updateGroup"])} of {Text(family["updateGroupMembers"])}")
@@ -78,13 +80,29 @@ internal static class ShowTables
             Line(text, "families", List(session["families"]));
             Line(text, "capabilities", string.Join(", ", new[]
             {
-                Flag(session["fourOctetAs"]) ? "4-octet AS" : "", Flag(session["routeRefresh"]) ? "route refresh" : "", Flag(session["extendedMessages"]) ? "extended messages" : "", Text(session["peerRole"]) is { Length: > 0 } peerRole ? $"role (it is our {peerRole})" : "",
-                List(session["gracefulRestart"]) is { Length: > 0 } restart ? $"graceful restart ({restart}, {Text(session["peerRestartTime"])} s)" : "",
+                Flag(session["fourOctetAs"]) ? "4-octet AS" : "", Flag(session["routeRefresh"]) ? "route refresh" : "", Flag(session["extendedMessages"]) ? "extended messages" : "",
+                Flag(session["enhancedRouteRefresh"]) ? "enhanced route refresh" : "",
+                List(session["gracefulRestart"]) is { Length: > 0 } restart
+                    ? $"graceful restart ({restart}, {Text(session["peerRestartTime"])} s{(Flag(session["restartNotifications"]) ? ", through notifications" : "")})" : "",
+                List(session["longLived"]) is { Length: > 0 } longLived ? $"long-lived graceful restart ({longLived}, {LongLivedTime(session)} s)" : "",
+                Text(session["peerRole"]) is { Length: > 0 } peerRole ? $"role (it is our {peerRole})" : "",
             }.Where(s => s.Length > 0)));
         }
 
         return text.ToString();
     }
+
+    private static string StaleUntil(JsonObject family) => Text(family["stalePhase"]) switch
+    {
+        "PeerAway" => $" until it comes back, at most {Text(family["staleSeconds"])} s",
+        "EndOfRib" => $" until its End-of-RIB, at most {Text(family["staleSeconds"])} s",
+        "LongLived" => $", kept for long (RFC 9494), at most {Text(family["staleSeconds"])} s",
+        _ => string.Empty,
+    };
+
+    private static string LongLivedTime(JsonObject session) => session["peerLongLivedTime"] is JsonObject times
+        ? string.Join('/', session["longLived"]!.AsArray().Select(f => Text(times[Text(f)])).Distinct())
+        : string.Empty;
 
     /// <summary>"1000 ipv4, 200 ipv6 prefixes, warning at 80 %, then restart after 300 s".</summary>
     private static string Limit(JsonObject limit) =>
@@ -200,6 +218,10 @@ internal static class ShowTables
         Line(text, "sessions", $"{Text(answer["established"])} of {Text(answer["neighbors"])} established{(Text(answer["shutDown"]) is "0" or "" ? "" : $", {Text(answer["shutDown"])} shut down")}");
         Line(text, "routes", $"{PerFamily(answer["receivedPrefixes"])} received, {Text(answer["originated"])} originated");
         Line(text, "kernel", $"{Text(answer["installed"])} routes installed, {Text(answer["stale"])} of an earlier run{(Flag(answer["settled"]) ? "" : ", settling")}");
+        foreach (JsonObject family in Objects(answer["deferred"]))
+        {
+            Line(text, "restarted", $"{Text(family["family"])} routes are not selected yet (RFC 4724){(List(family["waitsFor"]) is { Length: > 0 } peers ? $": waiting for {peers}" : "")}");
+        }
         Line(text, "refused", Text(answer["refusedConnections"]) is "0" ? "" : $"{Text(answer["refusedConnections"])} connections of strangers");
         if (answer["datastore"] is JsonObject datastore)
         {

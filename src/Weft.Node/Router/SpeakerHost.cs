@@ -61,6 +61,9 @@ internal sealed class SpeakerHost : IAsyncDisposable
     /// <summary>Neighbours an operator took down, with the message given.</summary>
     public ImmutableSortedDictionary<string, string> Shutdown { get; private set; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
 
+    /// <summary>Neighbours an operator drains (RFC 8326).</summary>
+    public ImmutableSortedSet<string> Drained { get; private set; } = ImmutableSortedSet.Create<string>(StringComparer.Ordinal);
+
     /// <summary>Notes an operator's wish; the next <see cref="UseAsync"/> carries it out. Not null: why it cannot be.</summary>
     public string? Operate(OperatorRequest request)
     {
@@ -69,21 +72,26 @@ internal sealed class SpeakerHost : IAsyncDisposable
             return $"no neighbour \"{request.Name}\"";
         }
 
-        if (!request.Enable)
+        switch (request.Wish)
         {
-            Shutdown = Shutdown.SetItem(request.Name, request.Message ?? string.Empty);
-            Log.ShutDownByOperator(_logger, request.Name, request.Message ?? string.Empty);
-            return null;
+            case OperatorWish.Shutdown:
+                Shutdown = Shutdown.SetItem(request.Name, request.Message ?? string.Empty);
+                Log.ShutDownByOperator(_logger, request.Name, request.Message ?? string.Empty);
+                return null;
+            case OperatorWish.Drain:
+                Drained = Drained.Add(request.Name);
+                Log.DrainedByOperator(_logger, request.Name);
+                return null;
+            case OperatorWish.Enable when Shutdown.ContainsKey(request.Name) || Drained.Contains(request.Name):
+                Shutdown = Shutdown.Remove(request.Name);
+                Drained = Drained.Remove(request.Name);
+                Log.EnabledByOperator(_logger, request.Name);
+                return null;
+            default:
+                return !peer.Enabled ? $"{request.Name} is disabled by the settings: [neighbor:{request.Name}] enabled = no"
+                    : peer.GracefulShutdown ? $"{request.Name} is drained by the settings: [neighbor:{request.Name}] graceful-shutdown = yes"
+                    : null;
         }
-
-        if (!Shutdown.ContainsKey(request.Name))
-        {
-            return peer.Enabled ? null : $"{request.Name} is disabled by the settings: [neighbor:{request.Name}] enabled = no";
-        }
-
-        Shutdown = Shutdown.Remove(request.Name);
-        Log.EnabledByOperator(_logger, request.Name);
-        return null;
     }
 
     /// <summary>Something could not be opened, and it is time for <see cref="UseAsync"/> to try again.</summary>
@@ -91,6 +99,9 @@ internal sealed class SpeakerHost : IAsyncDisposable
 
     /// <summary>Routes of an earlier run have been confirmed or removed.</summary>
     public bool IsSettled { get; private set; }
+
+    /// <summary>How far route selection has come after a start; empty once everything is settled.</summary>
+    public ImmutableArray<SelectionSnapshot> Selection { get; private set; } = [];
 
     /// <summary>Ends, failed, when a speaker does.</summary>
     public Task Failure => _failure.Task;
@@ -141,6 +152,7 @@ internal sealed class SpeakerHost : IAsyncDisposable
         // Own routes before neighbours: the first table they hear is complete. Neighbours before keys: a connection that comes in finds its neighbour.
         await OriginateAsync(desired, workloads, stop);
         await UsePeersAsync(desired.Peers, stop);
+        await _speaker!.PeersCompleteAsync(stop);
         _isIncomplete = !await _listener.UseAsync(desired.Listen, desired.Peers.Values);
         _triedAt = _time.GetTimestamp();
     }
@@ -156,7 +168,10 @@ internal sealed class SpeakerHost : IAsyncDisposable
         }
 
         ImmutableArray<PeerSnapshot> peers = await _speaker.GetPeersAsync(stop);
-        if (!IsSettled && (_time.GetElapsedTime(_startedAt) >= _settleTime || (peers.Length > 0 && peers.All(HasSpoken))))
+        Selection = IsSettled ? [] : await _speaker.GetSelectionAsync(stop);
+
+        // While selection is deferred (RFC 4724 4.1) the kernel's routes are all there is: none may be swept before those selected have been told.
+        if (!IsSettled && Selection.All(s => s.IsComplete) && (_time.GetElapsedTime(_startedAt) >= _settleTime || (peers.Length > 0 && peers.All(HasSpoken))))
         {
             IsSettled = true;
             await _fib.PostAsync(new FibMessage(FibEvent.Settled), stop);
@@ -285,11 +300,13 @@ internal sealed class SpeakerHost : IAsyncDisposable
         }
 
         Shutdown = Shutdown.RemoveRange(Shutdown.Keys.Where(n => !wanted.ContainsKey(n)).ToArray());
+        Drained = Drained.Except(Drained.Where(n => !wanted.ContainsKey(n)));
         foreach ((string name, PeerSettings configured) in wanted)
         {
             PeerSettings peer = Shutdown.TryGetValue(name, out string? message)
                 ? configured with { Enabled = false, ShutdownMessage = message.Length == 0 ? null : message }
                 : configured;
+            peer = Drained.Contains(name) ? peer with { GracefulShutdown = true } : peer;
             if (!_peers.TryGetValue(name, out PeerSettings? running))
             {
                 await _speaker!.AddPeerAsync(peer, stop);
@@ -322,8 +339,8 @@ internal sealed class SpeakerHost : IAsyncDisposable
 
     /// <summary>Every OPEN names the AS and the router id: a change of these ends all sessions. The rest can be changed under them.</summary>
     private static bool NeedsNewSpeaker(SpeakerOptions running, SpeakerOptions desired) =>
-        running with { Restarting = false, MaximumPaths = 0, RestartTime = default, ClusterId = default }
-        != desired with { Restarting = false, MaximumPaths = 0, RestartTime = default, ClusterId = default };
+        running with { Restarting = false, MaximumPaths = 0, RestartTime = default, RestartDeferral = default, ClusterId = default }
+        != desired with { Restarting = false, MaximumPaths = 0, RestartTime = default, RestartDeferral = default, ClusterId = default };
 
     private static string FibDifference(FibSettings a, FibSettings b) => string.Join(", ", new[]
     {

@@ -25,6 +25,11 @@ internal static class SummaryAnswer
         ["installed"] = kernel.Count,
         ["stale"] = kernel.Stale,
         ["settled"] = now.IsSettled,
+        ["deferred"] = new JsonArray([.. now.Selection.Where(s => s.IsDeferred).Select(s => (JsonNode)new JsonObject
+        {
+            ["family"] = s.Family == IpFamily.IPv6 ? "ipv6" : "ipv4",
+            ["waitsFor"] = new JsonArray([.. s.Awaited.Select(p => (JsonNode)p)]),
+        })]),
         ["refusedConnections"] = now.Refused,
         ["routeOriginAuthorizations"] = now.Authorizations,
         ["datastore"] = now.UsesDatastore
