@@ -146,6 +146,9 @@ public sealed record PeerSettings
     /// <summary>Told to the peer when it is disabled (RFC 9003 shutdown communication, at most 255 octets); null: nothing.</summary>
     public string? ShutdownMessage { get; init; }
 
+    /// <summary>External peers only: without an import policy nothing is accepted, without an export policy nothing is sent (RFC 8212).</summary>
+    public bool RequirePolicy { get; init; }
+
     /// <summary>Import policy; null accepts everything unchanged.</summary>
     public RoutePolicy? Import { get; init; }
 

@@ -85,7 +85,7 @@ internal sealed record ExportProfile
             MaximumMessageLength = session.MaximumMessageLength,
             AdvertisementInterval = settings.AdvertisementInterval,
             Role = session.LocalRole,
-            Policy = settings.Export,
+            Policy = MissingPolicy.ExportOf(peer),
             DefaultLocalPreference = defaultLocalPreference,
             KnowsLongLived = session.PeerKnowsLongLived,
             LongLivedToAll = settings.LongLivedToAll && peer.IsInternal,

@@ -1,3 +1,4 @@
+using Weft.Bgp.Policies;
 using Weft.Bgp.Wire;
 
 namespace Weft.Bgp.Rib;
@@ -197,7 +198,9 @@ internal sealed class Decision
         PathMarks marks = _tables.Paths.Marks(path);
         if ((marks & (PathMarks.Rejected | PathMarks.Looped)) != 0)
         {
-            return (marks & PathMarks.Looped) != 0 ? IsLeak(path) ? PathStanding.Leak : PathStanding.Loop : PathStanding.RejectedByPolicy;
+            return (marks & PathMarks.Looped) != 0 ? IsLeak(path) ? PathStanding.Leak : PathStanding.Loop
+                : MissingPolicy.IsImportMissing(_tables.Peers.Owner(_tables.Paths.Peer(path))) ? PathStanding.PolicyMissing
+                : PathStanding.RejectedByPolicy;
         }
 
         // RFC 4271 9.1.2: a route whose NEXT_HOP is not resolvable is excluded.

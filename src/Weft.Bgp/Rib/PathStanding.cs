@@ -36,4 +36,7 @@ public enum PathStanding : byte
 
     /// <summary>RFC 9234: the route came from where it must not come.</summary>
     Leak = 17,
+
+    /// <summary>RFC 8212: nobody has written an import policy for the peer, and somebody must.</summary>
+    PolicyMissing = 18,
 }

@@ -239,7 +239,6 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     {
         LocalAs = LocalAs(settings),
         IsInConfederation = _options.Confederation is not null,
-        Import = CompileImport(settings),
         ClusterId = RibPeer.Number(settings.ClusterId.IsIPv4 ? settings.ClusterId : _options.ClusterId.IsIPv4 ? _options.ClusterId : _options.RouterId),
     });
 
@@ -247,14 +246,15 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     public void UpdatePeer(PeerId id, PeerSettings settings)
     {
         RibPeer peer = Tables.Peers.Owner(id);
-        bool importChanged = !Equals(peer.Settings.Import, settings.Import);
+        RoutePolicy? import = MissingPolicy.ImportOf(peer);
         bool loopsChanged = peer.Settings.AllowedLocalAs != settings.AllowedLocalAs;
         bool clientChanged = peer.Settings.RouteReflectorClient != settings.RouteReflectorClient;
         peer.Settings = settings;
+        bool importChanged = !Equals(import, MissingPolicy.ImportOf(peer));
         peer.ClusterId = RibPeer.Number(settings.ClusterId.IsIPv4 ? settings.ClusterId : _options.ClusterId.IsIPv4 ? _options.ClusterId : _options.RouterId);
         if (importChanged)
         {
-            peer.Import = CompileImport(settings);
+            peer.Import = CompileImport(peer);
         }
 
         if (settings.PrefixLimit is PrefixLimit limit)
@@ -307,6 +307,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         peer.RouterId = RibPeer.Number(session.RemoteRouterId);
         peer.LocalAs = session.LocalAs;
         peer.RemoteAs = session.RemoteAs;
+        peer.Import = CompileImport(peer); // What is required of it depends on what kind of session it is.
         peer.Role = session.LocalRole;
         peer.LimitExceeded = limitExceeded;
         peer.LimitState = PrefixLimitState.Below;
@@ -433,7 +434,8 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
 
     private uint LocalAs(PeerSettings settings) => settings.LocalAs != 0 ? settings.LocalAs : _options.LocalAsTowards(settings.RemoteAs);
 
-    private PolicyProgram? CompileImport(PeerSettings settings) => PolicyProgram.Compile(settings.Import, new PolicyContext(LocalAs(settings), settings.Address, _options.Confederation is not null && LocalAs(settings) == _options.LocalAs));
+    private static PolicyProgram? CompileImport(RibPeer peer) => PolicyProgram.Compile(
+        MissingPolicy.ImportOf(peer), new PolicyContext(peer.LocalAs, peer.Settings.Address, peer.IsInConfederation && peer.IsInterior));
 
     private TimeSpan? Remaining(long until) => until == 0 ? null : TimeSpan.FromSeconds(Math.Max(0, until - _time.GetTimestamp()) / (double)_time.TimestampFrequency);
 

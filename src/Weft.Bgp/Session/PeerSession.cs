@@ -497,6 +497,7 @@ internal sealed class PeerSession
     {
         Import = before.Import,
         Export = before.Export,
+        RequirePolicy = before.RequirePolicy,
         NextHop = before.NextHop,
         LocalIPv4 = before.LocalIPv4,
         LocalIPv6 = before.LocalIPv6,

@@ -100,7 +100,7 @@ internal sealed record DesiredRouter
         IpAddress clusterId = settings.ClusterId ?? cluster.ClusterId ?? routerId.Value;
         foreach ((string name, PeerSettings peer) in peers.ToArray())
         {
-            peers[name] = peer with { ClusterId = peer.ClusterId.IsIPv4 ? peer.ClusterId : clusterId, RestartTime = peer.RestartTime ?? settings.RestartTime };
+            peers[name] = peer with { ClusterId = peer.ClusterId.IsIPv4 ? peer.ClusterId : clusterId, RestartTime = peer.RestartTime ?? settings.RestartTime, RequirePolicy = settings.RequirePolicy };
         }
 
         return new DesiredRouter
@@ -171,8 +171,8 @@ internal sealed record DesiredRouter
             LocalIPv6 = n.Families.HasFlag(AddressFamilies.IPv6) && (n.Address.IsIPv4 || n.Address.IsLinkLocal) ? addresses.Towards(n.Address, IpFamily.IPv6) : default,
             AllowedLocalAs = n.AllowedLocalAs,
             Enabled = n.Enabled,
-            Import = Policy(n.Import, settings, pools),
-            Export = Policy(n.Export, settings, pools),
+            Import = Policy(n.Import, settings, pools) ?? (settings.RequirePolicy && n.NamesPolicy.Import ? RoutePolicy.AcceptAll : null),
+            Export = Policy(n.Export, settings, pools) ?? (settings.RequirePolicy && n.NamesPolicy.Export ? RoutePolicy.AcceptAll : null),
             TransportOptions = new PeerTransportOptions
             {
                 Password = n.Password,

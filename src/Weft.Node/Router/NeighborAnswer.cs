@@ -14,6 +14,8 @@ internal static class NeighborAnswer
         PeerSettings settings = peer.Settings;
         PeerTransportOptions options = PeerSocket.Options(settings);
         uint localAs = settings.LocalAs != 0 ? settings.LocalAs : now.Speaker!.Options.LocalAsTowards(settings.RemoteAs);
+        bool isMember = now.Speaker!.Options.Confederation?.IsOtherMember(settings.RemoteAs, localAs) == true;
+        bool isRequired = settings.RequirePolicy && settings.RemoteAs != localAs && !isMember;
         JsonObject neighbor = new()
         {
             ["name"] = settings.Name,
@@ -24,7 +26,7 @@ internal static class NeighborAnswer
             ["localAs"] = localAs,
             ["role"] = PeeringSettings.NameOf(settings.Role),
             ["roleStrict"] = settings.RoleStrict,
-            ["confederation"] = now.Speaker!.Options.Confederation?.IsOtherMember(settings.RemoteAs, localAs) == true,
+            ["confederation"] = isMember,
             ["internal"] = settings.RemoteAs == localAs,
             ["state"] = settings.Enabled ? peer.State.ToString() : "Disabled",
             ["heldDown"] = peer.HeldDown,
@@ -56,8 +58,8 @@ internal static class NeighborAnswer
             ["nextHop"] = settings.NextHop.ToString().ToLowerInvariant(),
             ["holdTimeOffered"] = settings.HoldTime.TotalSeconds,
             ["connectRetry"] = settings.ConnectRetryTime.TotalSeconds,
-            ["import"] = Policy(settings.Import),
-            ["export"] = Policy(settings.Export),
+            ["import"] = Policy(settings.Import, isRequired),
+            ["export"] = Policy(settings.Export, isRequired),
             ["established"] = peer.EstablishedCount,
             ["messagesReceived"] = Messages(peer.Received),
             ["messagesSent"] = Messages(peer.Sent),
@@ -124,8 +126,9 @@ internal static class NeighborAnswer
         ["updateGroupMembers"] = family.UpdateGroupMembers,
     };
 
-    private static string Policy(Weft.Bgp.Policies.RoutePolicy? policy) =>
-        policy is null ? "all" : policy.Rules.IsEmpty && policy.Default == Weft.Bgp.Policies.PolicyVerdict.Reject ? "none" : $"{policy.Rules.Length} rules";
+    private static string Policy(Weft.Bgp.Policies.RoutePolicy? policy, bool isRequired) =>
+        policy is null ? isRequired ? "none (missing, and required by RFC 8212)" : "all"
+        : policy == Weft.Bgp.Policies.RoutePolicy.AcceptAll ? "all" : policy.Rules.IsEmpty && policy.Default == Weft.Bgp.Policies.PolicyVerdict.Reject ? "none" : $"{policy.Rules.Length} rules";
 
     /// <summary>A neighbour that only waits hears nothing of a wrong password: its kernel drops the segments before anybody can be told.</summary>
     private static string? LastError(PeerSnapshot peer) =>

@@ -119,6 +119,9 @@ internal sealed record NeighborSettings
 
     public RouteFilterSetting Export { get; init; } = RouteFilterSetting.All;
 
+    /// <summary>Which of <see cref="Import"/> and <see cref="Export"/> the file names (RFC 8212: a default is no policy).</summary>
+    public (bool Import, bool Export) NamesPolicy { get; init; }
+
     public AddressFamilies Families { get; init; }
 
     public TimeSpan HoldTime { get; init; }
@@ -175,6 +178,7 @@ internal sealed record NeighborSettings
             RouteReflectorClient = reader.Get(RouteReflectorClientSetting, name),
             Import = reader.Get(ImportSetting, name),
             Export = reader.IsSet(ExportSetting, name) || !router.UsesDatastore ? reader.Get(ExportSetting, name) : RouteFilterSetting.Pools,
+            NamesPolicy = (reader.IsSet(ImportSetting, name), reader.IsSet(ExportSetting, name)),
             Families = ReadFamilies(reader, name, address),
             HoldTime = reader.IsSet(HoldTimeSetting, name) ? reader.Get(HoldTimeSetting, name) : router.HoldTime,
             KeepaliveTime = reader.IsSet(KeepaliveSetting, name) ? reader.Get(KeepaliveSetting, name) : router.KeepaliveTime,

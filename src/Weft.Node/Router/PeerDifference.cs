@@ -18,7 +18,7 @@ internal static class PeerDifference
         ("graceful restart", p => p.GracefulRestart, Reset), ("enabled", p => p.Enabled, Reset), ("open delay", p => p.OpenDelay, Reset),
         ("password", p => PeerSocket.Options(p).Password, Reset), ("TTL security", p => PeerSocket.Options(p).TtlSecurity, Reset), ("TTL", p => PeerSocket.Options(p).Ttl, Reset),
         ("restart time", p => p.RestartTime, NextOpen), ("connect retry", p => p.ConnectRetryTime, NextOpen), ("idle hold", p => (p.IdleHoldTime, p.IdleHoldMaximum), NextOpen),
-        ("import policy", p => p.Import, Again), ("export policy", p => p.Export, Again), ("next hop", p => p.NextHop, Again), ("allowed local AS", p => p.AllowedLocalAs, Again),
+        ("require policy", p => p.RequirePolicy, Again), ("import policy", p => p.Import, Again), ("export policy", p => p.Export, Again), ("next hop", p => p.NextHop, Again), ("allowed local AS", p => p.AllowedLocalAs, Again),
         ("route reflection client", p => p.RouteReflectorClient, Again), ("cluster id", p => p.ClusterId, Again), ("send MED", p => p.SendMed, Again),
         ("own next-hop addresses", p => (p.LocalIPv4, p.LocalIPv6), Again), ("shared subnet", p => (p.SharedSubnetIPv4, p.SharedSubnetIPv6), Again),
         ("maximum prefixes", p => p.PrefixLimit, AtOnce), ("send hold time", p => p.SendHoldTime, NextOpen), ("advertisement interval", p => p.AdvertisementInterval, AtOnce),

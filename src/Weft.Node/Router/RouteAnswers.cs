@@ -197,6 +197,7 @@ internal sealed class RouteAnswers(FibFeeder fib)
     {
         PathStanding.RejectedByPolicy => "refused by import policy",
         PathStanding.Loop => "loop: own AS, router id or cluster id in the path",
+        PathStanding.PolicyMissing => "refused: no import policy is configured (require-policy, RFC 8212)",
         PathStanding.Leak => $"route leak: only to customers since AS {route.OnlyToCustomer} (RFC 9234)",
         PathStanding.NextHopUnreachable => $"next hop {route.NextHop} unreachable",
         PathStanding.LongLivedStale => "kept while its neighbour is away for long: any other path wins",

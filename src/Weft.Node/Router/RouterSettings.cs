@@ -85,6 +85,9 @@ internal sealed record RouterSettings
         },
         "The other member ASes of the confederation.");
 
+    public static readonly Setting<bool> RequirePolicySetting = Setting.Switch("router", "require-policy", false,
+        "External neighbours without \"import\" have nothing accepted from them, those without \"export\" are sent nothing (RFC 8212). By default a missing filter lets everything pass.");
+
     public static readonly Setting<string> RpkiFileSetting = Setting.Text("router", "rpki-file", "",
         "Route origin authorizations as validators print them: {\"roas\":[{\"asn\":\"AS65001\",\"prefix\":\"10.0.0.0/8\",\"maxLength\":24}]}. Read again when it changes; filters ask by \"rpki\".",
         "path");
@@ -94,7 +97,8 @@ internal sealed record RouterSettings
     [
         RouterIdSetting, LocalAsSetting, ListenSetting, InstallRoutesSetting, NetworksSetting, RunDirectorySetting, HoldTimeSetting, KeepaliveSetting,
         ConnectRetrySetting, RouteProtocolSetting, RouteMetricSetting, MultipathSetting, RestartTimeSetting, RestartDeferralSetting, SettleTimeSetting, ClusterIdSetting,
-        SecretsDirectorySetting, ResolveViaDefaultSetting, RpkiFileSetting, ConfederationIdSetting, ConfederationMembersSetting, NodeSettings.NameSetting, .. NeighborSettings.All, .. FilterSettings.All,
+        SecretsDirectorySetting, ResolveViaDefaultSetting, RpkiFileSetting, RequirePolicySetting, ConfederationIdSetting, ConfederationMembersSetting,
+        NodeSettings.NameSetting, .. NeighborSettings.All, .. FilterSettings.All,
     ];
 
     /// <summary>Null: taken from the datastore, or made from <see cref="NodeName"/> when <see cref="RouterIdFromName"/>.</summary>
@@ -143,6 +147,8 @@ internal sealed record RouterSettings
 
     /// <summary>True when [datastore] endpoints is set: peers come from resources too.</summary>
     public bool UsesDatastore { get; init; }
+
+    public bool RequirePolicy { get; init; }
 
     /// <summary>Null: none.</summary>
     public Confederation? Confederation { get; init; }
@@ -193,6 +199,7 @@ internal sealed record RouterSettings
             NodeName = NodeSettings.NodeName(reader.Get(NodeSettings.NameSetting)),
             ResolveViaDefault = reader.IsSet(ResolveViaDefaultSetting) ? reader.Get(ResolveViaDefaultSetting) : usesDatastore,
             RpkiFile = reader.Get(RpkiFileSetting) is { Length: > 0 } file ? file : null,
+            RequirePolicy = reader.Get(RequirePolicySetting),
             Confederation = ReadConfederation(reader),
             Filters = FilterSettings.ReadAll(reader),
             UsesDatastore = usesDatastore,

@@ -24,6 +24,33 @@ public sealed class PolicyInRibTests
     }
 
     [Fact]
+    public void RequiredPolicyThatIsMissing_AcceptsAndSendsNothing_ToExternalPeersOnly()
+    {
+        var rib = new RibHarness();
+        rib.Up("external", "10.0.0.10", 65010, s => s with { RequirePolicy = true });
+        rib.Up("internal", "10.0.0.20", 65001, s => s with { RequirePolicy = true });
+        rib.Up("written", "10.0.0.30", 65030, s => s with { RequirePolicy = true, Import = RoutePolicy.AcceptAll, Export = RoutePolicy.AcceptAll });
+        rib.Announce("external", "10.1.0.0/24", "65010");
+        rib.Announce("internal", "10.2.0.0/24");
+        rib.Announce("written", "10.3.0.0/24", "65030");
+        rib.Settle();
+
+        Assert.Empty(rib["external"].Prefixes);
+        Assert.Equal(["10.3.0.0/24"], rib["internal"].Prefixes);
+        Assert.Equal(["10.2.0.0/24"], rib["written"].Prefixes);
+        Assert.Equal((1, 0), (rib.Rib.Describe(rib["external"].Id)!.Received, rib.Rib.Describe(rib["external"].Id)!.Accepted));
+        RouteExplanation refused = Assert.Single(rib.Rib.Explain(IpPrefix.Parse("10.1.0.0/24"), PeerId.None, PeerId.None));
+        Assert.Equal(PathStanding.PolicyMissing, refused.Route.Standing);
+        Assert.Contains("RFC 8212", refused.Import!.DecidedBy);
+        Assert.Contains("RFC 8212", Assert.Single(rib.Rib.Explain(IpPrefix.Parse("10.3.0.0/24"), PeerId.None, rib["external"].Id)).Export!.Policy!.DecidedBy);
+
+        rib.Rib.UpdatePeer(rib["external"].Id, rib["external"].Settings with { RequirePolicy = false });
+        rib.Settle();
+        Assert.Equal(["10.2.0.0/24", "10.3.0.0/24"], rib["external"].Prefixes);
+        Assert.Equal(1, rib.Rib.Describe(rib["external"].Id)!.Accepted);
+    }
+
+    [Fact]
     public void NewAuthorizations_AreFollowedOnImportAndOnExport_WithoutThePeers()
     {
         RoutePolicy noInvalid = Policy(PolicyVerdict.Accept, Rule("no invalid", PolicyVerdict.Reject, new PolicyCondition.Rpki(RpkiState.Invalid)));

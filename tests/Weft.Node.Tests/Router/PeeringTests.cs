@@ -60,6 +60,26 @@ public sealed class PeeringTests : BirdPair
     }
 
     [Fact]
+    public async Task RequirePolicy_LetsNothingPass_UntilAFilterIsWritten()
+    {
+        StartBird(BirdSettings());
+        RouterProcess weft = StartWeft(Settings(router: "require-policy = yes"));
+        await weft.UntilEstablished("bird");
+        await weft.Until("bird", n => (int?)n?["receivedPrefixes"]?["ipv4"] == 2);
+
+        Assert.Contains("refused: no import policy is configured (require-policy, RFC 8212)", Type("show", "route", "10.2.0.0/16", "--why"));
+        Assert.Contains("none (missing, and required by RFC 8212)", Type("show", "neighbor", "bird"));
+        await Learnt();
+        await BirdLearnt();
+
+        RouterProcess.Write(Path.Combine(Folder, "weft"), Settings("import = all\nexport = all", router: "require-policy = yes"));
+        weft.Signal("HUP");
+        await Learnt(Learned);
+        await BirdLearnt("10.1.0.0/16 via 172.16.9.1 dev eth0 metric 32", "fd01::/48 via fd16::1 dev eth0 metric 32");
+        Assert.Equal(1, (int)(await weft.NeighborAsync("bird"))!["established"]!);
+    }
+
+    [Fact]
     public async Task DisabledNeighbour_IsToldTheMessageOfTheSettings()
     {
         Bird bird = StartBird(BirdSettings());
