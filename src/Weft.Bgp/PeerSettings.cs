@@ -110,6 +110,9 @@ public sealed record PeerSettings
     /// <summary>A peer that does not say its role gets no session.</summary>
     public bool RoleStrict { get; init; }
 
+    /// <summary>RFC 8950: IPv4 routes may have IPv6 next hops, when the peer agrees.</summary>
+    public bool ExtendedNextHop { get; init; }
+
     /// <summary>How often our own AS may stand in a received path before it counts as a loop.</summary>
     public int AllowedLocalAs { get; init; }
 

@@ -40,7 +40,7 @@ internal static class ExportEncoder
 
     /// <summary>Writes the attributes. Returns their length, or -1 when no next hop of ours fits the family.</summary>
     /// <param name="peers">Every configured peer, for the third-party rule: nobody is told to use itself.</param>
-    /// <param name="nextHop">IPv6: the octets for MP_REACH_NLRI, written into <paramref name="nextHopRoom"/>; IPv4: empty, NEXT_HOP is among the attributes.</param>
+    /// <param name="nextHop">An IPv6 address: the octets for MP_REACH_NLRI, written into <paramref name="nextHopRoom"/>; IPv4: empty, NEXT_HOP is among the attributes.</param>
     public static int Write(
         ExportProfile profile,
         RibPeer source,
@@ -61,10 +61,10 @@ internal static class ExportEncoder
         }
 
         ReadOnlySpan<byte> hop = nextHopRoom[..nextHopLength];
-        nextHop = family == IpFamily.IPv6 ? hop : default;
+        nextHop = nextHopLength == 4 ? default : hop;
         bool reflected = profile.IsInternal && source.IsInternal && source.Id != PeerId.Local;
         var writer = new AttributeWriter(destination, 0);
-        var missing = new Missing { NextHop = family == IpFamily.IPv4, LocalPreference = profile.IsInterior, Originator = reflected, Cluster = reflected, OnlyToCustomer = OnlyToCustomer.MarksSent(profile.Role) };
+        var missing = new Missing { NextHop = nextHopLength == 4, LocalPreference = profile.IsInterior, Originator = reflected, Cluster = reflected, OnlyToCustomer = OnlyToCustomer.MarksSent(profile.Role) };
         bool lostAs = false;
         while (attributes.MoveNext())
         {
@@ -122,16 +122,16 @@ internal static class ExportEncoder
     private static int WriteNextHop(
         ExportProfile profile, RibPeer source, ReadOnlySpan<byte> received, bool setByPolicy, RibPeers peers, IpFamily family, Span<byte> destination)
     {
-        bool usable = received.Length == (family == IpFamily.IPv4 ? 4 : 16) || (family == IpFamily.IPv6 && received.Length == 32);
+        bool usable = received.Length == 4 ? family == IpFamily.IPv4 : received.Length is 16 or 32 && profile.TakesIPv6NextHop;
         if (usable && (setByPolicy || Keeps(profile, source, received, peers)))
         {
             // A link-local address says nothing beyond its own link (RFC 2545 3).
-            int length = family == IpFamily.IPv6 ? 16 : 4;
+            int length = received.Length == 4 ? 4 : 16;
             received[..length].CopyTo(destination);
             return length;
         }
 
-        if (profile.Self.Family != family)
+        if (profile.Self.Family != family && !(profile.Self.IsIPv6 && profile.TakesIPv6NextHop))
         {
             return 0;
         }

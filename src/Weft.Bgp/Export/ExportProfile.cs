@@ -32,6 +32,9 @@ internal sealed record ExportProfile
 
     public required IpAddress SelfLinkLocal { get; init; }
 
+    /// <summary>The family is IPv6, or IPv4 with RFC 8950 agreed on.</summary>
+    public required bool TakesIPv6NextHop { get; init; }
+
     public required IpPrefix SharedSubnet { get; init; }
 
     public required bool SendMed { get; init; }
@@ -63,11 +66,15 @@ internal sealed record ExportProfile
     {
         PeerSettings settings = peer.Settings;
         bool ipv4 = family == IpFamily.IPv4;
-        IpAddress configured = ipv4 ? settings.LocalIPv4 : settings.LocalIPv6;
+        bool takesIPv6 = !ipv4 || (session.IPv6NextHops & AddressFamilies.IPv4) != 0;
         IpAddress local = session.LocalAddress;
-        bool usable = local.Family == family && !(local.IsIPv6 && local.IsLinkLocal);
-        IpAddress linkLocal = ipv4 ? default : local.IsIPv6 && local.IsLinkLocal ? local : session.LocalLinkLocal;
-        IpAddress self = configured.Family == family ? configured : usable ? local : linkLocal;
+
+        // RFC 8950: over IPv6 our IPv6 address is the one that the peer surely reaches; over IPv4 there is no need for it.
+        IpFamily hops = takesIPv6 && local.IsIPv6 ? IpFamily.IPv6 : family;
+        IpAddress configured = hops == IpFamily.IPv4 ? settings.LocalIPv4 : settings.LocalIPv6;
+        bool usable = local.Family == hops && !(local.IsIPv6 && local.IsLinkLocal);
+        IpAddress linkLocal = hops == IpFamily.IPv4 ? default : local.IsIPv6 && local.IsLinkLocal ? local : session.LocalLinkLocal;
+        IpAddress self = configured.Family == hops ? configured : usable ? local : linkLocal;
         return new ExportProfile
         {
             IsInternal = peer.IsInternal,
@@ -79,6 +86,7 @@ internal sealed record ExportProfile
             NextHop = settings.NextHop,
             Self = self,
             SelfLinkLocal = linkLocal,
+            TakesIPv6NextHop = takesIPv6,
             SharedSubnet = ipv4 ? settings.SharedSubnetIPv4 : settings.SharedSubnetIPv6,
             SendMed = settings.SendMed,
             FourOctetAs = session.FourOctetAs,
@@ -103,7 +111,7 @@ internal sealed record ExportProfile
            (other.IsInternal, other.IsClient, other.LocalAs, other.ClusterId, other.NextHop, other.Self, other.SelfLinkLocal)
         && (SharedSubnet, SendMed, FourOctetAs, MaximumMessageLength, AdvertisementInterval) ==
            (other.SharedSubnet, other.SendMed, other.FourOctetAs, other.MaximumMessageLength, other.AdvertisementInterval)
-        && (Role, IsConfederation, HasConfederation) == (other.Role, other.IsConfederation, other.HasConfederation)
+        && (Role, IsConfederation, HasConfederation, TakesIPv6NextHop) == (other.Role, other.IsConfederation, other.HasConfederation, other.TakesIPv6NextHop)
         && (KnowsLongLived, LongLivedToAll, GracefulShutdown) == (other.KnowsLongLived, other.LongLivedToAll, other.GracefulShutdown)
         && Equals(Policy, other.Policy);
 

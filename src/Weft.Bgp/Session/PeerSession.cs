@@ -475,6 +475,7 @@ internal sealed class PeerSession
                 FourOctetAs = true,
                 RouteRefresh = true,
                 ExtendedMessages = true,
+                IPv6NextHops = Settings.ExtendedNextHop ? AddressFamilies.IPv4 & Settings.Families : AddressFamilies.None,
                 Role = Settings.RemoteAs == LocalAs || options.Confederation?.IsOtherMember(Settings.RemoteAs, LocalAs) == true ? null : Settings.Role,
                 GracefulRestart = Settings.GracefulRestart,
                 Restarting = Settings.GracefulRestart && (_services.Ribs.IPv4.IsDeferring || _services.Ribs.IPv6.IsDeferring),

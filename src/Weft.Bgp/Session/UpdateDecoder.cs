@@ -17,6 +17,7 @@ internal sealed class UpdateDecoder
     private readonly bool _enforceFirstAs;
     private readonly bool _marks;
     private readonly AttributeContext _context;
+    private readonly bool _linkLocalHops;
     private readonly ILogger _logger;
     private readonly string _name;
 
@@ -26,7 +27,11 @@ internal sealed class UpdateDecoder
         _peer = peer;
         _session = session;
         _enforceFirstAs = settings.EnforceFirstAs && !session.IsInternal;
-        _context = new AttributeContext(session.IsInternal, session.FourOctetAs, session.Families, session.IsConfederation, session.HasConfederation);
+        _context = new AttributeContext(session.IsInternal, session.FourOctetAs, session.Families, session.IsConfederation, session.HasConfederation)
+        {
+            IPv6NextHops = session.IPv6NextHops,
+        };
+        _linkLocalHops = session.IPv6NextHops != AddressFamilies.None && session.RemoteAddress is { IsIPv6: true, IsLinkLocal: true };
         _marks = OnlyToCustomer.MarksReceived(session.LocalRole);
         _logger = logger;
         _name = settings.Name;
@@ -91,7 +96,7 @@ internal sealed class UpdateDecoder
 
         if (!attributes.ReachNlri.IsEmpty)
         {
-            result = result.Or(Announce(attributes.ReachFamily, in attributes, attributes.ReachNextHop, update.Attributes.Length, attributes.ReachNlri, result));
+            result = result.Or(Announce(attributes.ReachFamily, in attributes, OnLink(attributes.ReachNextHop), update.Attributes.Length, attributes.ReachNlri, result));
         }
 
         if (result.Action != DecodeAction.None)
@@ -105,6 +110,13 @@ internal sealed class UpdateDecoder
 
     /// <summary>RFC 7313: between the routes told before and those told after.</summary>
     public void AddRefreshMark(AddressFamilies family, BatchRecordKind kind) => BatchOf(family == AddressFamilies.IPv4 ? IpFamily.IPv4 : IpFamily.IPv6).AddMark(kind);
+
+    /// <summary>
+    /// Between neighbours that know each other by the link alone (RFC 8950, unnumbered), the link-local half of a next hop is what both surely have; the global half may
+    /// belong to a subnet that is not ours.
+    /// </summary>
+    private ReadOnlySpan<byte> OnLink(ReadOnlySpan<byte> nextHop) =>
+        _linkLocalHops && nextHop.Length == 32 && IpAddress.FromBytes(nextHop[16..]).IsLinkLocal ? nextHop[16..] : nextHop;
 
     private DecodeResult Announce(
         IpFamily family, in AttributeReader attributes, ReadOnlySpan<byte> nextHop, int attributesLength, ReadOnlySpan<byte> nlri, DecodeResult result)

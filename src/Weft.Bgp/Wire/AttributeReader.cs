@@ -6,7 +6,11 @@ namespace Weft.Bgp.Wire;
 /// <summary>What of the session decides how attributes are read.</summary>
 /// <param name="IsConfederation">The peer is in another member AS of our confederation.</param>
 /// <param name="HasConfederation">Paths may name member ASes.</param>
-internal readonly record struct AttributeContext(bool IsInternal, bool FourOctetAs, AddressFamilies Families, bool IsConfederation = false, bool HasConfederation = false);
+internal readonly record struct AttributeContext(bool IsInternal, bool FourOctetAs, AddressFamilies Families, bool IsConfederation = false, bool HasConfederation = false)
+{
+    /// <summary>RFC 8950: families whose next hops may be IPv6 addresses although they are not.</summary>
+    public AddressFamilies IPv6NextHops { get; init; }
+}
 
 /// <summary>
 /// Reads the path attributes section of one UPDATE: checks every attribute against its descriptor (RFC 7606), remembers where the good ones are, and writes them in
@@ -210,7 +214,8 @@ internal ref struct AttributeReader
         ReadOnlySpan<byte> nextHop = value.Slice(4, value[3]);
 
         // RFC 7606 7.11: a next hop length that does not fit the family. IPv6: global, or global and link-local (RFC 2545).
-        bool fits = family == AddressFamilies.IPv4 ? nextHop.Length == 4 : nextHop.Length is 16 or 32;
+        bool mayBeIPv6 = family == AddressFamilies.IPv6 || (_context.IPv6NextHops & family) != 0;
+        bool fits = nextHop.Length == 4 ? family == AddressFamilies.IPv4 : mayBeIPv6 && nextHop.Length is 16 or 32;
         ReachNlri = value[(5 + nextHop.Length)..];
         ReachFamily = family == AddressFamilies.IPv4 ? IpFamily.IPv4 : IpFamily.IPv6;
         if (!fits || NlriReader.Count(ReachNlri, ReachFamily) < 0)

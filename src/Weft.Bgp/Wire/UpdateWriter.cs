@@ -5,7 +5,7 @@ namespace Weft.Bgp.Wire;
 
 /// <summary>
 /// Packs prefixes into one UPDATE written straight into the memory it is given. IPv4 uses the fixed sections, IPv6 MP_REACH_NLRI and MP_UNREACH_NLRI, which stand
-/// first (RFC 7606 5.1), so the prefixes grow in front and the other attributes follow at the end.
+/// first (RFC 7606 5.1), so the prefixes grow in front and the other attributes follow at the end. IPv4 with a next hop of IPv6 is announced like IPv6 (RFC 8950).
 /// </summary>
 internal ref struct UpdateWriter
 {
@@ -18,6 +18,7 @@ internal ref struct UpdateWriter
     private readonly IpFamily _family;
     private ReadOnlySpan<byte> _attributes;
     private bool _announces;
+    private bool _multiprotocol;
     private int _at;
     private int _limit;
 
@@ -30,12 +31,13 @@ internal ref struct UpdateWriter
 
     /// <summary>Starts an announcement. False when the attributes leave no room for a prefix: such a route cannot be sent.</summary>
     /// <param name="attributes">Attributes as on the wire; with NEXT_HOP for IPv4.</param>
-    /// <param name="nextHop">IPv6 only: 16 or 32 octets for MP_REACH_NLRI.</param>
+    /// <param name="nextHop">16 or 32 octets for MP_REACH_NLRI; empty: IPv4, and NEXT_HOP is among the attributes.</param>
     public bool BeginAnnounce(ReadOnlySpan<byte> attributes, ReadOnlySpan<byte> nextHop)
     {
         _announces = true;
+        _multiprotocol = !nextHop.IsEmpty;
         BinaryPrimitives.WriteUInt16BigEndian(_message[SectionsStart..], 0);
-        if (_family == IpFamily.IPv4)
+        if (!_multiprotocol)
         {
             if (attributes.Length > _message.Length - SectionsStart - 4 - 5)
             {
@@ -72,7 +74,8 @@ internal ref struct UpdateWriter
     {
         _announces = false;
         _attributes = default;
-        if (_family == IpFamily.IPv4)
+        _multiprotocol = _family == IpFamily.IPv6;
+        if (!_multiprotocol)
         {
             _at = SectionsStart + 2;
             _limit = _message.Length - 2;
@@ -100,7 +103,7 @@ internal ref struct UpdateWriter
     /// <summary>Fills in lengths and header; returns the length of the message.</summary>
     public int End()
     {
-        if (_family == IpFamily.IPv4)
+        if (!_multiprotocol)
         {
             if (!_announces)
             {

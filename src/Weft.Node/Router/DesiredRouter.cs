@@ -9,7 +9,8 @@ namespace Weft.Node.Router;
 internal interface IHostAddresses
 {
     /// <summary>An own address of <paramref name="family"/> on the link that leads to <paramref name="neighbor"/>; default when there is none.</summary>
-    IpAddress Towards(IpAddress neighbor, IpFamily family);
+    /// <param name="link">Of a link-local neighbour.</param>
+    IpAddress Towards(IpAddress neighbor, string? link, IpFamily family);
 
     /// <summary>The subnet of <paramref name="family"/> on the link of a directly connected neighbour; default when it is not directly connected.</summary>
     IpPrefix SharedWith(IpAddress neighbor, IpFamily family);
@@ -149,7 +150,8 @@ internal sealed record DesiredRouter
 
         // RFC 4271 5.1.3: on a link shared with an external neighbour, a third router on it is named as next hop instead of us.
         bool shares = !isInternal && n.Multihop == 0 && n.TtlSecurity <= 1;
-        return n.Peering.ApplyTo(new PeerSettings
+        bool hopsIPv6 = n.Families.HasFlag(AddressFamilies.IPv6) || n.Paths.ExtendedNextHop;
+        return n.Paths.ApplyTo(n.Peering.ApplyTo(new PeerSettings
         {
             SharedSubnetIPv4 = shares && n.Families.HasFlag(AddressFamilies.IPv4) ? addresses.SharedWith(n.Address, IpFamily.IPv4) : default,
             SharedSubnetIPv6 = shares && n.Families.HasFlag(AddressFamilies.IPv6) ? addresses.SharedWith(n.Address, IpFamily.IPv6) : default,
@@ -167,8 +169,8 @@ internal sealed record DesiredRouter
             ConnectRetryTime = n.ConnectRetryTime,
             RouteReflectorClient = n.RouteReflectorClient,
             NextHop = n.NextHopSelf ? NextHopMode.Self : NextHopMode.Auto,
-            LocalIPv4 = n.Families.HasFlag(AddressFamilies.IPv4) && n.Address.IsIPv6 ? addresses.Towards(n.Address, IpFamily.IPv4) : default,
-            LocalIPv6 = n.Families.HasFlag(AddressFamilies.IPv6) && (n.Address.IsIPv4 || n.Address.IsLinkLocal) ? addresses.Towards(n.Address, IpFamily.IPv6) : default,
+            LocalIPv4 = n.Families.HasFlag(AddressFamilies.IPv4) && n.Address.IsIPv6 ? addresses.Towards(n.Address, n.Interface, IpFamily.IPv4) : default,
+            LocalIPv6 = hopsIPv6 && (n.Address.IsIPv4 || n.Address.IsLinkLocal) ? addresses.Towards(n.Address, n.Interface, IpFamily.IPv6) : default,
             AllowedLocalAs = n.AllowedLocalAs,
             Enabled = n.Enabled,
             Import = Policy(n.Import, settings, pools) ?? (settings.RequirePolicy && n.NamesPolicy.Import ? RoutePolicy.AcceptAll : null),
@@ -180,7 +182,7 @@ internal sealed record DesiredRouter
                 Ttl = n.Multihop > 0 ? n.Multihop : isInternal ? PeerTransportOptions.AnyDistance : 1,
                 Description = n.Description,
             },
-        });
+        }));
     }
 
     private static RoutePolicy? Policy(RouteFilterSetting filter, RouterSettings settings, RoutePolicy pools) => filter.Kind switch

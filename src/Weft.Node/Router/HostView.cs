@@ -84,12 +84,13 @@ internal sealed class HostView : IHostAddresses
     public ResolvedHop? OnLink(IpAddress nextHop, string link) =>
         Link(link) is { } found && IsUsable(found) ? new ResolvedHop(new NextHop(nextHop, new LinkId(link)), IsConnected: true) : null;
 
-    public IpAddress Towards(IpAddress neighbor, IpFamily family)
+    public IpAddress Towards(IpAddress neighbor, string? link, IpFamily family)
     {
-        int link = Resolve(neighbor, viaDefault: true) is { Hop.Link.Name: { } name } ? Link(name)?.Index ?? 0 : 0;
+        string? leads = neighbor.IsLinkLocal && link is not null ? link : Resolve(neighbor, viaDefault: true)?.Hop.Link.Name;
+        int index = leads is null ? 0 : Link(leads)?.Index ?? 0;
         foreach (AddressInfo address in Addresses)
         {
-            if (address.LinkIndex == link && address.Address.Address.Family == family && address.Scope == RouteScope.Universe && address.IsUsable)
+            if (address.LinkIndex == index && address.Address.Address.Family == family && address.Scope == RouteScope.Universe && address.IsUsable)
             {
                 return address.Address.Address;
             }

@@ -95,6 +95,7 @@ internal static class NeighborAnswer
         ["fourOctetAs"] = session.FourOctetAs,
         ["routeRefresh"] = session.RouteRefresh,
         ["extendedMessages"] = session.ExtendedMessages,
+        ["extendedNextHop"] = new JsonArray([.. Families(session.IPv6NextHops).Select(f => (JsonNode)f)]),
         ["peerRole"] = PeeringSettings.NameOf(session.RemoteRole),
         ["gracefulRestart"] = new JsonArray([.. Families(session.RestartFamilies).Select(f => (JsonNode)f)]),
         ["peerRestartTime"] = session.PeerRestartTime.TotalSeconds,

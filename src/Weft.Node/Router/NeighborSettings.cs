@@ -79,7 +79,7 @@ internal sealed record NeighborSettings
     [
         AddressSetting, InterfaceSetting, PortSetting, RemoteAsSetting, LocalAsSetting, DescriptionSetting, PasswordSetting, PasswordFileSetting, PassiveSetting,
         EnabledSetting, SourceAddressSetting, TtlSecuritySetting, MultihopSetting, NextHopSelfSetting, RouteReflectorClientSetting, ImportSetting, ExportSetting,
-        FamiliesSetting, HoldTimeSetting, KeepaliveSetting, ConnectRetrySetting, AllowLocalAsSetting, .. PeeringSettings.All, .. RestartSettings.All,
+        FamiliesSetting, HoldTimeSetting, KeepaliveSetting, ConnectRetrySetting, AllowLocalAsSetting, .. PeeringSettings.All, .. RestartSettings.All, .. PathSettings.All,
     ];
 
     public required string Name { get; init; }
@@ -131,6 +131,8 @@ internal sealed record NeighborSettings
     public TimeSpan ConnectRetryTime { get; init; }
 
     public PeeringSettings Peering { get; init; } = new();
+
+    public PathSettings Paths { get; init; } = new();
 
     public int AllowedLocalAs { get; init; }
 
@@ -186,7 +188,7 @@ internal sealed record NeighborSettings
             AllowedLocalAs = (int)reader.Get(AllowLocalAsSetting, name),
             Restarts = RestartSettings.Read(reader, name),
         };
-        neighbor = neighbor with { Peering = PeeringSettings.Read(reader, name, neighbor.HoldTime) };
+        neighbor = neighbor with { Peering = PeeringSettings.Read(reader, name, neighbor.HoldTime), Paths = PathSettings.Read(reader, name) };
         Check(reader, neighbor, router);
         return neighbor;
     }

@@ -14,7 +14,7 @@ internal static class PeerDifference
     [
         ("address", p => p.Address, Reset), ("port", p => p.Port, Reset), ("interface", p => p.Interface, Reset), ("source address", p => p.LocalAddress, Reset),
         ("remote AS", p => p.RemoteAs, Reset), ("local AS", p => p.LocalAs, Reset), ("passive", p => p.Connect, Reset), ("families", p => p.Families, Reset),
-        ("hold time", p => p.HoldTime, Reset), ("keepalive", p => p.KeepaliveTime, Reset), ("role", p => (p.Role, p.RoleStrict), Reset), ("enforce first AS", p => p.EnforceFirstAs, Reset),
+        ("hold time", p => p.HoldTime, Reset), ("keepalive", p => p.KeepaliveTime, Reset), ("role", p => (p.Role, p.RoleStrict), Reset), ("extended next hop", p => p.ExtendedNextHop, Reset), ("enforce first AS", p => p.EnforceFirstAs, Reset),
         ("graceful restart", p => p.GracefulRestart, Reset), ("enabled", p => p.Enabled, Reset), ("open delay", p => p.OpenDelay, Reset),
         ("password", p => PeerSocket.Options(p).Password, Reset), ("TTL security", p => PeerSocket.Options(p).TtlSecurity, Reset), ("TTL", p => PeerSocket.Options(p).Ttl, Reset),
         ("restart time", p => p.RestartTime, NextOpen), ("connect retry", p => p.ConnectRetryTime, NextOpen), ("idle hold", p => (p.IdleHoldTime, p.IdleHoldMaximum), NextOpen),

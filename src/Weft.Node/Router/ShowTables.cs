@@ -86,6 +86,7 @@ internal static class ShowTables
                     ? $"graceful restart ({restart}, {Text(session["peerRestartTime"])} s{(Flag(session["restartNotifications"]) ? ", through notifications" : "")})" : "",
                 List(session["longLived"]) is { Length: > 0 } longLived ? $"long-lived graceful restart ({longLived}, {LongLivedTime(session)} s)" : "",
                 Text(session["peerRole"]) is { Length: > 0 } peerRole ? $"role (it is our {peerRole})" : "",
+                List(session["extendedNextHop"]) is { Length: > 0 } hops ? $"IPv6 next hops ({hops})" : "",
             }.Where(s => s.Length > 0)));
         }
 

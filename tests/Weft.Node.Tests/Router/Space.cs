@@ -46,7 +46,7 @@ internal sealed class Space : IDisposable
         ? string.Concat(several.Select(h => Hop(h!)).Order(StringComparer.Ordinal))
         : Hop(route);
 
-    private static string Hop(JsonNode hop) => $"{(hop["gateway"] is { } gateway ? $" via {gateway}" : string.Empty)} dev {hop["dev"]}";
+    private static string Hop(JsonNode hop) => $"{((hop["gateway"] ?? hop["via"]?["host"]) is { } gateway ? $" via {gateway}" : string.Empty)} dev {hop["dev"]}";
 
     public void Dispose()
     {
