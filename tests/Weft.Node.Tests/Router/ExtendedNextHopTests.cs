@@ -67,7 +67,7 @@ public sealed class ExtendedNextHopTests : IAsyncDisposable
 
         await weft.UntilEstablished("bird");
         await Poll.UntilEqual($"10.2.0.0/16 via {gateway} dev eth0 metric 1024\n10.3.0.0/16 via {gateway} dev eth0 metric 1024", () => Routes(0, 81));
-        await Poll.UntilEqual($"10.1.0.0/16 via {gateway[..^1]}1 dev eth0 metric 32", () => Routes(1, 12));
+        await Poll.UntilEqual("10.1.0.0/16 via fd16::1 dev eth0 metric 32", () => Routes(1, 12));
         Assert.Contains("IPv6 next hops (ipv4)", weft.Show("neighbor", "bird"));
 
         bird.Ask("disable static1");
