@@ -23,9 +23,9 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
     private const int ChannelCapacity = 64;
     private const int MessagesPerBatch = 8;
     private const int DecideLimit = 1024;
-    private const int TellLimit = 4096;
+    private const int TellLimit = 512;
 
-    private static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(4);
 
     private static readonly TimeSpan YieldAfter = TimeSpan.FromMilliseconds(2);
 

@@ -10,7 +10,7 @@ namespace Weft.Bgp.Rib;
 internal sealed class Sweeps(RibTables tables, AdjRibIn rib, AdjRibOut export)
 {
     /// <summary>Rows looked at in one piece: under a millisecond when all of them are removed.</summary>
-    private const int Rows = 2048;
+    private const int Rows = 1024;
 
     private readonly List<PathSweep> _sweeps = [];
     private uint _removalCursor;
