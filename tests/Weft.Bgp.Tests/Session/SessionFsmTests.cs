@@ -32,10 +32,10 @@ public sealed class SessionFsmTests
     };
 
     /// <summary>Walks a machine into a state by good events.</summary>
-    private static SessionFsm In(SessionState state, SessionConfig? config = null)
+    private static SessionFsm In(SessionState state, SessionConfig? config = null, OpenMessage? open = null)
     {
         var fsm = new SessionFsm(config ?? Config());
-        SessionInput[] way = [new(SessionEvent.Start), new(SessionEvent.Connected), new(SessionEvent.Open, GoodOpen), new(SessionEvent.Keepalive)];
+        SessionInput[] way = [new(SessionEvent.Start), new(SessionEvent.Connected), new(SessionEvent.Open, open ?? GoodOpen), new(SessionEvent.Keepalive)];
         if (state == SessionState.Active)
         {
             way = [new(SessionEvent.Start), new(SessionEvent.ConnectionFailed)];
@@ -217,6 +217,47 @@ public sealed class SessionFsmTests
 
         Assert.Equal(SessionState.OpenConfirm, second.State);
         Assert.True(log.IndexOf("send Open") < log.IndexOf("send Keepalive"));
+    }
+
+    [Theory]
+    [InlineData("Notification", true, "drop keeping")] // RFC 8538 2: any NOTIFICATION that is no hard reset.
+    [InlineData("NotificationHard", true, "drop")]
+    [InlineData("HoldExpired", true, "send Notification 4/0, drop keeping")]
+    [InlineData("MessageError", true, "send Notification 3/1, drop keeping")]
+    [InlineData("Update", true, "")]
+    [InlineData("Stop", true, "send Notification 6/9, drop")] // 6/2 inside: an administrative shutdown is meant to last.
+    [InlineData("StopReset", true, "send Notification 6/4, drop keeping")]
+    [InlineData("StopResetHard", true, "send Notification 6/9, drop")]
+    [InlineData("ConnectionFailed", true, "drop keeping")]
+    [InlineData("Notification", false, "drop")] // RFC 4724 alone: only a connection that breaks.
+    [InlineData("HoldExpired", false, "send Notification 4/0, drop")]
+    [InlineData("MessageError", false, "send Notification 3/1, drop")]
+    [InlineData("Stop", false, "send Notification 6/2, drop")]
+    [InlineData("StopReset", false, "send Notification 6/4, drop")]
+    [InlineData("ConnectionFailed", false, "drop keeping")]
+    public void EndOfASession_KeepsRoutes_AsBothSidesAgreed(string input, bool notifications, string actions)
+    {
+        SessionConfig config = Config();
+        config = config with { LocalOpen = config.LocalOpen with { GracefulRestart = true, RestartNotifications = true } };
+        SessionFsm fsm = In(SessionState.Established, config, GoodOpen with { GracefulRestart = true, RestartNotifications = notifications });
+
+        List<string> log = Step(fsm, input switch
+        {
+            "NotificationHard" => new SessionInput(SessionEvent.Notification, Error: new BgpError(ErrorCode.Cease, Subcode.HardReset, [6, 2])),
+            "StopReset" => new SessionInput(SessionEvent.Stop, Error: new BgpError(ErrorCode.Cease, Subcode.AdministrativeReset)),
+            "StopResetHard" => new SessionInput(SessionEvent.Stop, Error: new BgpError(ErrorCode.Cease, Subcode.AdministrativeReset), Hard: true),
+            _ => Input(input),
+        });
+
+        Assert.Equal(actions, string.Join(", ", log.Where(static l => l.StartsWith("send", StringComparison.Ordinal) || l.StartsWith("drop", StringComparison.Ordinal))));
+    }
+
+    [Fact]
+    public void HardReset_CarriesWhatItWouldHaveBeen_AndIsToldInWords()
+    {
+        var error = new BgpError(ErrorCode.Cease, Subcode.HardReset, [6, 2, 5, .. "later"u8]);
+
+        Assert.Equal("Cease (6/9) Hard Reset: Cease (6/2) Administrative Shutdown: \"later\"", error.ToString());
     }
 
     [Fact]
