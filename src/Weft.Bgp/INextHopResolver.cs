@@ -22,6 +22,11 @@ public interface INextHopResolver
 
     /// <summary>Name of the link packets leave by, for policies that ask; null: unknown.</summary>
     string? LinkTo(IpAddress nextHop) => null;
+
+    /// <summary>No route of one family names it any more; those of the other still may, and ask again when next hops change.</summary>
+    void Release(IpAddress nextHop)
+    {
+    }
 }
 
 /// <summary>Believes in every next hop. For tests and for hosts where all peers are directly connected.</summary>

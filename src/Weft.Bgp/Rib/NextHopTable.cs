@@ -60,7 +60,9 @@ internal sealed class NextHopTable
     {
         if (id != NextHopId.Self && --_rows[(uint)id].References == 0)
         {
-            _ids.Remove(_rows[(uint)id].Key);
+            NextHop key = _rows[(uint)id].Key;
+            _ids.Remove(key);
+            _resolver.Release(key.Forwarding);
             _pool.Return((uint)id);
         }
     }

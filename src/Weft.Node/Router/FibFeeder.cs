@@ -23,6 +23,9 @@ internal enum FibEvent : byte
     /// <summary>Everybody has sent their tables.</summary>
     Settled,
     Retry,
+
+    /// <summary>Next hops that were given up may be tried again.</summary>
+    HopsAgain,
     Query,
 }
 
@@ -48,7 +51,11 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
     private readonly KernelFib _kernel;
     private readonly ILogger _logger;
     private readonly Loop<FibMessage> _loop;
+    private readonly TimeProvider _time;
     private readonly ITimer _retry;
+
+    /// <summary>Looks again for next hops that were given up.</summary>
+    private readonly ITimer _again;
 
     private readonly PendingRoutes _pendingIPv4 = new(IpFamily.IPv4);
     private readonly PendingRoutes _pendingIPv6 = new(IpFamily.IPv6);
@@ -63,15 +70,18 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
     private readonly HashSet<IpPrefix> _fixed = [];
     private readonly List<FibQuery> _queries = [];
     private FibSettings? _settings;
+    private bool _recursionDirty;
     private volatile bool _frozen;
     private volatile bool _doubt;
     private HostView _host = HostView.Empty;
 
     public FibFeeder(KernelFib kernel, TimeProvider time, ILogger logger)
     {
-        (_kernel, _logger) = (kernel, logger);
+        (_kernel, _time, _logger) = (kernel, time, logger);
         (_recentIPv4, _recentIPv6) = (new NextHopSets.Cache(_sets), new NextHopSets.Cache(_sets));
         _loop = new Loop<FibMessage>(this, capacity: 1024, batch: 256);
+        Recursive.Asked = () => _loop.TryPost(new FibMessage(FibEvent.Best));
+        _again = time.CreateTimer(_ => _loop.TryPost(new FibMessage(FibEvent.HopsAgain)), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _retry = time.CreateTimer(_ => _loop.TryPost(new FibMessage(FibEvent.Retry)), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -94,6 +104,9 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
         _doubt = true;
         _loop.TryPost(new FibMessage(FibEvent.OwnRoutesInDoubt));
     }
+
+    /// <summary>Next hops behind routes of our own.</summary>
+    public RecursiveHops Recursive { get; } = new();
 
     public Task RunAsync(CancellationToken stop) => _loop.RunAsync(stop);
 
@@ -144,6 +157,7 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
                 _pendingIPv4.Take(); // Of the speaker before: without effect on the new one.
                 _pendingIPv6.Take();
                 _learned.Clear();
+                _recursionDirty = true;
                 ForgetTargets();
                 _shared.Clear();
                 _kernel.MarkAllStale();
@@ -151,6 +165,9 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
                 break;
             case FibEvent.Settled:
                 Log.Settled(_logger, _kernel.SweepStale());
+                break;
+            case FibEvent.HopsAgain:
+                _recursionDirty = true;
                 break;
             case FibEvent.Query:
                 _queries.Add((FibQuery)message.Body!);
@@ -175,6 +192,7 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
 
         Learn(_pendingIPv4);
         Learn(_pendingIPv6);
+        UpdateRecursion();
         if (_settings is not null && _kernel.Apply() is { } retry)
         {
             _retry.Change(retry, Timeout.InfiniteTimeSpan);
@@ -186,6 +204,7 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
 
     public void Dispose()
     {
+        _again.Dispose();
         _retry.Dispose();
         _kernel.Dispose();
     }
@@ -195,8 +214,32 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
         bool keep = _settings is not { InstallRoutes: false };
         foreach (LearnedRoute route in pending.Take())
         {
+            IpPrefix prefix = route.Prefix(pending.Family);
             _learned.Set(keep ? route : route with { Set = 0 }, pending.Family);
-            Refresh(route.Prefix(pending.Family));
+            _recursionDirty |= Recursive.Concerns(prefix);
+            Refresh(prefix);
+        }
+    }
+
+    /// <summary>Before the kernel is written: routes over next hops that lead elsewhere now go along, and the RIB hears of it.</summary>
+    private void UpdateRecursion()
+    {
+        if (_settings is not { } settings || !(_recursionDirty || Recursive.IsAsked))
+        {
+            return;
+        }
+
+        bool changed = Recursive.Update(_host, settings, _learned, _sets, _time, out bool isGivenUp);
+        _recursionDirty = false;
+        if (isGivenUp)
+        {
+            _again.Change(RecursiveHops.Patience, Timeout.InfiniteTimeSpan);
+        }
+
+        if (changed)
+        {
+            LeadAgain();
+            Recursive.Changed();
         }
     }
 
@@ -224,6 +267,7 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
     private void Use(FibSettings settings)
     {
         _settings = settings;
+        _recursionDirty = true;
         ForgetTargets();
         _kernel.UseMetrics(settings.MetricIPv4, settings.MetricIPv6);
         RefreshFixed();
@@ -248,6 +292,14 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
             return;
         }
 
+        _recursionDirty = true;
+        LeadAgain();
+        RefreshFixed();
+    }
+
+    /// <summary>Resolves every set of next hops in use again, and touches the prefixes of those that lead elsewhere now.</summary>
+    private void LeadAgain()
+    {
         HashSet<int> moved = [];
         _lastTarget = default;
         foreach (((int Set, KernelAction Action, IpFamily Family) key, RouteTarget? before) in _targets.ToArray())
@@ -264,8 +316,6 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
         {
             Refresh(prefix);
         }
-
-        RefreshFixed();
     }
 
     /// <summary>Blackholes and host routes, those that were and those that are.</summary>
@@ -343,7 +393,7 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
                     hops.Add(new NextHop(hop.Address, new LinkId(TunnelLink), OnLink: true));
                 }
             }
-            else if ((hop.Address.IsLinkLocal && hop.Interface is not null ? _host.OnLink(hop.Address, hop.Interface) : _host.Resolve(hop.Address, _settings!.ResolveViaDefault)) is { } way)
+            else if ((Recursive.TryResolve(hop.Address, out ResolvedHop behind) ? behind : _host.Resolve(hop, _settings!.ResolveViaDefault)) is { } way)
             {
                 hops.Add(way.Hop);
             }

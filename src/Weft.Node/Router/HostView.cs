@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Weft.Bgp.Rib;
 using Weft.Dataplane.Drivers.Routes;
 using Weft.Linux.Netlink;
 using Weft.Primitives.Net;
@@ -79,6 +80,24 @@ internal sealed class HostView : IHostAddresses
 
     /// <summary>Name of the link that the kernel's route to exactly this prefix leads out by; null: there is none.</summary>
     public string? LinkOf(IpPrefix prefix) => _routes.TryGetValue(prefix, out RouteInfo route) ? _links.GetValueOrDefault(route.Hop.LinkIndex)?.Name : null;
+
+    /// <summary>The same for a next hop of a learnt route; a link-local one is on the link of its session.</summary>
+    public ResolvedHop? Resolve(in RouteNextHop hop, bool viaDefault) =>
+        hop is { Address.IsLinkLocal: true, Interface: { } link } ? OnLink(hop.Address, link) : Resolve(hop.Address, viaDefault);
+
+    /// <summary>Length of the kernel route that decides about an address; -1 when there is none.</summary>
+    public int MatchLength(IpAddress address, bool viaDefault)
+    {
+        foreach (int length in address.IsIPv6 ? _lengthsIPv6 : _lengthsIPv4)
+        {
+            if (_routes.ContainsKey(new IpPrefix(address, length)))
+            {
+                return length == 0 && !viaDefault ? -1 : length;
+            }
+        }
+
+        return -1;
+    }
 
     /// <summary>The way to a neighbour on a link known by name; null when the link is absent or down.</summary>
     public ResolvedHop? OnLink(IpAddress nextHop, string link) =>

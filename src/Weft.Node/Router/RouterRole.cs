@@ -78,6 +78,11 @@ public sealed class RouterRole : IRole
         fib.Host = () => watcher.Current;
         await using SpeakerHost speaker = new(fib, watcher, context.Time, context.Logs);
         loop = new RouterLoop(settings, speaker, () => watcher.Current, context.Systemd, context.Time, logger);
+        fib.Recursive.Changed = () =>
+        {
+            speaker.RecursionChanged();
+            loop.HostChanged();
+        };
         RouterControl control = new(() => loop.Status, (request, cancel) => loop.PostAsync(new RouterMessage { Operator = request }, cancel), fib, context.Time);
         await using (ControlServer server = ControlServer.ListenForLines(Path.Combine(settings.RunDirectory, SocketName), control.HandleAsync, context.Time))
         {

@@ -37,6 +37,8 @@ internal sealed class SpeakerHost : IAsyncDisposable
     private long _startedAt;
     private long _triedAt;
     private bool _isIncomplete;
+    private bool _haveSpoken;
+    private volatile bool _recursionChanged;
     private TimeSpan _settleTime;
 
     public SpeakerHost(FibFeeder fib, HostWatcher watcher, TimeProvider time, ILoggerFactory logs)
@@ -44,7 +46,7 @@ internal sealed class SpeakerHost : IAsyncDisposable
         (_fib, _watcher, _time, _logs) = (fib, watcher, time, logs);
         _logger = logs.CreateLogger("router");
         _transport = new PeerTransport(() => watcher.Current, time);
-        _nextHops = new NextHops(watcher);
+        _nextHops = new NextHops(watcher, fib.Recursive);
         _listener = new PeerListener((connection, stop) => _speaker?.AcceptAsync(connection, stop) ?? Task.FromResult(false), () => watcher.Current, time, _logger);
     }
 
@@ -95,7 +97,10 @@ internal sealed class SpeakerHost : IAsyncDisposable
     }
 
     /// <summary>Something could not be opened, and it is time for <see cref="UseAsync"/> to try again.</summary>
-    public bool NeedsRetry => _isIncomplete && _time.GetElapsedTime(_triedAt) >= s_retry;
+    public bool NeedsRetry => _recursionChanged || (_isIncomplete && _time.GetElapsedTime(_triedAt) >= s_retry);
+
+    /// <summary>Next hops behind learnt routes lead elsewhere now: the next <see cref="UseAsync"/> tells the RIB. Any thread.</summary>
+    public void RecursionChanged() => _recursionChanged = true;
 
     /// <summary>Routes of an earlier run have been confirmed or removed.</summary>
     public bool IsSettled { get; private set; }
@@ -143,8 +148,9 @@ internal sealed class SpeakerHost : IAsyncDisposable
             await _fib.PostAsync(new FibMessage(FibEvent.Settings, desired.Fib), stop);
         }
 
-        if (!ReferenceEquals(_seen, _watcher.Current))
+        if (!ReferenceEquals(_seen, _watcher.Current) || _recursionChanged)
         {
+            _recursionChanged = false;
             _seen = _watcher.Current;
             await _speaker!.NextHopsChangedAsync(stop);
         }
@@ -169,9 +175,13 @@ internal sealed class SpeakerHost : IAsyncDisposable
 
         ImmutableArray<PeerSnapshot> peers = await _speaker.GetPeersAsync(stop);
         Selection = IsSettled ? [] : await _speaker.GetSelectionAsync(stop);
+        bool spoken = peers.Length > 0 && peers.All(HasSpoken);
+        bool already = _haveSpoken;
+        _haveSpoken = spoken;
 
         // While selection is deferred (RFC 4724 4.1) the kernel's routes are all there is: none may be swept before those selected have been told.
-        if (!IsSettled && Selection.All(s => s.IsComplete) && (_time.GetElapsedTime(_startedAt) >= _settleTime || (peers.Length > 0 && peers.All(HasSpoken))))
+        // And once more a second later: a route over a next hop that another route leads to follows that one by a moment.
+        if (!IsSettled && Selection.All(s => s.IsComplete) && (_time.GetElapsedTime(_startedAt) >= _settleTime || (spoken && already)))
         {
             IsSettled = true;
             await _fib.PostAsync(new FibMessage(FibEvent.Settled), stop);
@@ -213,7 +223,7 @@ internal sealed class SpeakerHost : IAsyncDisposable
         _originated.Clear();
         _speaker = speaker;
         _seen = _watcher.Current;
-        (_startedAt, IsSettled) = (_time.GetTimestamp(), false);
+        (_startedAt, IsSettled, _haveSpoken) = (_time.GetTimestamp(), false, false);
         Log.Started(_logger, desired.Speaker.RouterId, desired.Speaker.LocalAs, desired.Peers.Count);
     }
 

@@ -54,6 +54,38 @@ public sealed class BirdInteropTests : BirdPair
     }
 
     [Fact]
+    public async Task NextHopBehindALearntRoute_IsFollowed_AndItsLossTakesTheRouteAway()
+    {
+        static string Behind(string routes) => BirdSettings(routes: routes).Replace(
+            "ipv4 { import all; export all; }", "ipv4 { import all; export filter { if net = 10.60.0.0/16 then bgp_next_hop = 10.50.0.1; accept; }; }");
+        StartBird(Behind("route 10.50.0.0/16 blackhole; route 10.60.0.0/16 blackhole;"));
+        RouterProcess weft = StartWeft(Settings());
+
+        await Learnt("10.50.0.0/16 via 172.16.9.2 dev eth0 metric 1024", "10.60.0.0/16 via 172.16.9.2 dev eth0 metric 1024", Learned[2]);
+        Assert.Contains("10.50.0.1", weft.Show("route", "10.60.0.0/16"));
+
+        File.WriteAllText(Path.Combine(Folder, "bird", "bird.conf"), Behind("route 10.60.0.0/16 blackhole;"));
+        ((Bird)Started[0]).Ask("configure");
+        await Learnt(Learned[2]);
+        Assert.Contains("next hop 10.50.0.1 unreachable", weft.Show("route", "10.60.0.0/16"));
+
+        File.WriteAllText(Path.Combine(Folder, "bird", "bird.conf"), Behind("route 10.50.0.0/16 blackhole; route 10.60.0.0/16 blackhole;"));
+        ((Bird)Started[0]).Ask("configure");
+        await Learnt("10.50.0.0/16 via 172.16.9.2 dev eth0 metric 1024", "10.60.0.0/16 via 172.16.9.2 dev eth0 metric 1024", Learned[2]);
+    }
+
+    [Fact]
+    public async Task NextHopInsideItsOwnRoute_HoldsNothingUp()
+    {
+        StartBird(BirdSettings().Replace("ipv4 { import all; export all; }", "ipv4 { import all; export filter { if net = 10.2.0.0/16 then bgp_next_hop = 10.2.0.1; accept; }; }"));
+        RouterProcess weft = StartWeft(Settings());
+
+        await Learnt(Learned[1], Learned[2]);
+
+        Assert.Contains("next hop 10.2.0.1 unreachable", weft.Show("route", "10.2.0.0/16"));
+    }
+
+    [Fact]
     public async Task PassiveWithPassword_AcceptsBird()
     {
         StartBird(BirdSettings("password \"right\";"));

@@ -7,7 +7,7 @@ namespace Weft.Node.Tests.Router;
 public sealed class HostViewTests
 {
     /// <summary>eth0 10.0.1.1/24 and fd01::1/64; a static route to 10.9.0.0/16 through 10.0.1.9.</summary>
-    private static HostView View()
+    internal static HostView View()
     {
         LinkInfo link = new() { Index = 2, Name = "eth0", IsUp = true, HasCarrier = true };
         RouteInfo Connected(string prefix) => new() { Destination = IpPrefix.Parse(prefix), Hop = new RouteHop(default, 2) };
