@@ -116,6 +116,9 @@ public sealed record PeerSettings
     /// <summary>How often our own AS may stand in a received path before it counts as a loop.</summary>
     public int AllowedLocalAs { get; init; }
 
+    /// <summary>Shares of the traffic its next hops take beside those of other peers, 1 to 256; 0: what the paths themselves say, or one.</summary>
+    public int MultipathWeight { get; init; }
+
     /// <summary>External peers only: send MED as received from other ASes too; by default only MED set by us or our policy leaves (RFC 4271 5.1.4).</summary>
     public bool SendMed { get; init; }
 

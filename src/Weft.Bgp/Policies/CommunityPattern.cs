@@ -28,7 +28,7 @@ public enum CommunityKind : byte
 /// </summary>
 public readonly record struct CommunityPattern
 {
-    public const string Form = "65000:100, 65000:1:2, rt:65000:100, soo:65000:100, ext:0x0002fde800000064, a well-known name; * and 100-199 stand for many";
+    public const string Form = "65000:100, 65000:1:2, rt:65000:100, soo:65000:100, bandwidth:65000:10G, ext:0x0002fde800000064, a well-known name; * and 100-199 stand for many";
 
     /// <summary>Types 0 to 2 of RFC 4360 and RFC 5668 by the form of the administrator: two octets of AS, an address, four octets of AS.</summary>
     private const int TwoOctetAs = 0, Address = 1, FourOctetAs = 2;
@@ -96,6 +96,10 @@ public readonly record struct CommunityPattern
         {
             case ["rt" or "soo" or "ro", var admin, var local]:
                 return TryExtended(parts[0] == "rt" ? (byte)2 : (byte)3, admin, local, out pattern);
+            case [LinkBandwidthText.Word, var admin, var rate]:
+                bool isRate = LinkBandwidthText.TryParse(admin, rate, out ulong bandwidth);
+                pattern = OfExtended(bandwidth);
+                return isRate;
             case ["ext", var raw]:
                 return TryRaw(raw, out pattern);
             case [var high, var low] when TryRange(high, ushort.MaxValue, out NumberRange first) && TryRange(low, ushort.MaxValue, out NumberRange second):
@@ -161,6 +165,11 @@ public readonly record struct CommunityPattern
                 string local = exact ? $"{value & (ulong.MaxValue >> (64 - width))}" : "*";
                 return $"{name}:{(type == Address ? IpAddress.FromIPv4(admin) : type == FourOctetAs && admin <= ushort.MaxValue ? $"0.{admin}" : admin)}:{local}";
             }
+        }
+
+        if (mask == ulong.MaxValue && LinkBandwidthText.Format(value) is { } bandwidth)
+        {
+            return bandwidth;
         }
 
         return mask == ulong.MaxValue ? $"ext:0x{value:x16}" : mask == 0 ? "ext:*" : $"ext:0x{value.ToString("x16", CultureInfo.InvariantCulture)[..(int)(ulong.PopCount(mask) / 4)]}*";

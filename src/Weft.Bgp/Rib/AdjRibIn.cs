@@ -267,10 +267,14 @@ internal sealed class AdjRibIn
             marks |= PrefixMarks.BestTouched;
         }
 
-        if (_tables.Paths.Has(path, PathMarks.Multipath) && before != AttributeId.None
-            && _tables.Attributes.Facts(before).NextHop != _tables.Attributes.Facts(after).NextHop)
+        if (_tables.Paths.Has(path, PathMarks.Multipath) && before != AttributeId.None)
         {
-            marks |= PrefixMarks.ForwardingTouched;
+            ref readonly AttributeFacts old = ref _tables.Attributes.Facts(before);
+            ref readonly AttributeFacts now = ref _tables.Attributes.Facts(after);
+            if (old.NextHop != now.NextHop || old.LinkBandwidth != now.LinkBandwidth)
+            {
+                marks |= PrefixMarks.ForwardingTouched;
+            }
         }
     }
 

@@ -52,6 +52,9 @@ internal struct AttributeFacts
     public ushort ClusterLength;
     public RouteOrigin Origin;
     public AttributeMarks Marks;
+
+    /// <summary>As <see cref="MultipathShares.BandwidthOf"/> has it; 0: none.</summary>
+    public ushort LinkBandwidth;
 }
 
 /// <summary>
@@ -196,6 +199,9 @@ internal sealed class AttributeTable
                     break;
                 case AttributeType.Communities:
                     facts.Marks |= MarksOf(value);
+                    break;
+                case AttributeType.ExtendedCommunities:
+                    facts.LinkBandwidth = MultipathShares.BandwidthOf(value);
                     break;
                 case AttributeType.OriginatorId:
                     facts.OriginatorId = BinaryPrimitives.ReadUInt32BigEndian(value);

@@ -7,7 +7,8 @@ namespace Weft.Bgp.Rib;
 /// <param name="LinkLocal">Link-local companion of a global IPv6 next hop (RFC 2545), or the default value.</param>
 /// <param name="PeerName">The peer the path came from; null for a local route.</param>
 /// <param name="Interface">The peer's configured link, null when it has none.</param>
-public readonly record struct RouteNextHop(IpAddress Address, IpAddress LinkLocal, string? PeerName, string? Interface);
+/// <param name="Weight">Its share of the traffic beside the others of the prefix, 1 to 256.</param>
+public readonly record struct RouteNextHop(IpAddress Address, IpAddress LinkLocal, string? PeerName, string? Interface, ushort Weight = 1);
 
 /// <summary>
 /// The best route of a prefix changed in a way the forwarding table can see: another set of next hops, another origin, or none any more. A route announced again

@@ -13,6 +13,7 @@ internal sealed class LocRib
     private readonly AdjRibOut _export;
     private readonly List<Seat> _listeners = [];
     private RouteNextHop[] _nextHops = new RouteNextHop[16];
+    private float[] _shares = new float[16];
     private bool _multipath;
     private bool _told;
 
@@ -203,6 +204,11 @@ internal sealed class LocRib
                     AddNextHop(NextHopOf(path), ref count);
                 }
             }
+
+            if (count > 1)
+            {
+                Weigh(prefix, best, count);
+            }
         }
 
         RibPeer? owner = best == PathId.None ? null : _tables.Peers.Owner(_tables.Paths.Peer(best));
@@ -213,6 +219,56 @@ internal sealed class LocRib
             IsLocal = owner?.Id == PeerId.Local,
             IsInternal = owner is { IsInternal: true },
         };
+    }
+
+    /// <summary>
+    /// Shares of the set's next hops, in their order. An operator's word on a neighbour counts before what neighbours say of themselves, and a neighbour without one
+    /// then takes a single share. Two paths over one next hop are one link: the better path speaks for it.
+    /// </summary>
+    private void Weigh(PrefixId prefix, PathId best, int count)
+    {
+        bool isSet = false;
+        bool allSay = true;
+        for (PathId path = _tables.Prefixes.FirstPath(prefix); path != PathId.None; path = _tables.Paths.Next(path))
+        {
+            if (_tables.Paths.Has(path, PathMarks.Multipath))
+            {
+                isSet |= _tables.Peers.Owner(_tables.Paths.Peer(path)).Settings.MultipathWeight != 0;
+                allSay &= _tables.Attributes.Facts(_tables.Paths.Attributes(path)).LinkBandwidth != 0;
+            }
+        }
+
+        if (!isSet && !allSay)
+        {
+            return;
+        }
+
+        Span<float> shares = _shares.AsSpan(0, count);
+        shares.Clear();
+        Share(best, shares, isSet);
+        for (PathId path = _tables.Prefixes.FirstPath(prefix); path != PathId.None; path = _tables.Paths.Next(path))
+        {
+            if (path != best && _tables.Paths.Has(path, PathMarks.Multipath))
+            {
+                Share(path, shares, isSet);
+            }
+        }
+
+        MultipathShares.Weigh(shares, _nextHops.AsSpan(0, count));
+    }
+
+    private void Share(PathId path, Span<float> shares, bool isSet)
+    {
+        RouteNextHop nextHop = NextHopOf(path);
+        for (int i = 0; i < shares.Length; i++)
+        {
+            if (shares[i] == 0 && _nextHops[i].Address == nextHop.Address && _nextHops[i].Interface == nextHop.Interface)
+            {
+                shares[i] = isSet
+                    ? Math.Max(_tables.Peers.Owner(_tables.Paths.Peer(path)).Settings.MultipathWeight, 1)
+                    : MultipathShares.Value(_tables.Attributes.Facts(_tables.Paths.Attributes(path)).LinkBandwidth);
+            }
+        }
     }
 
     /// <summary>Two paths may share a next hop; the forwarding table wants it once.</summary>
@@ -229,6 +285,7 @@ internal sealed class LocRib
         if (count == _nextHops.Length)
         {
             Array.Resize(ref _nextHops, count * 2);
+            Array.Resize(ref _shares, count * 2);
         }
 
         _nextHops[count++] = nextHop;

@@ -249,6 +249,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         RoutePolicy? import = MissingPolicy.ImportOf(peer);
         bool loopsChanged = peer.Settings.AllowedLocalAs != settings.AllowedLocalAs;
         bool clientChanged = peer.Settings.RouteReflectorClient != settings.RouteReflectorClient;
+        bool weightChanged = peer.Settings.MultipathWeight != settings.MultipathWeight;
         peer.Settings = settings;
         bool importChanged = !Equals(import, MissingPolicy.ImportOf(peer));
         peer.ClusterId = RibPeer.Number(settings.ClusterId.IsIPv4 ? settings.ClusterId : _options.ClusterId.IsIPv4 ? _options.ClusterId : _options.RouterId);
@@ -260,6 +261,11 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         if (settings.PrefixLimit is PrefixLimit limit)
         {
             CheckLimit(peer, limit);
+        }
+
+        if (weightChanged)
+        {
+            ForwardAgain(peer);
         }
 
         if (importChanged || loopsChanged)
@@ -368,6 +374,20 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         if (!changed.IsEmpty)
         {
             _sweeps.Add(new PathSweep { Kind = SweepKind.NextHops, NextHops = changed });
+        }
+    }
+
+    /// <summary>The forwarding table hears again of every prefix that shares its traffic among several next hops, this peer's among them.</summary>
+    private void ForwardAgain(RibPeer peer)
+    {
+        for (uint id = 1; peer.Prefixes.TryNext(id, out id); id++)
+        {
+            ref PrefixMarks marks = ref Tables.Prefixes.Marks((PrefixId)id);
+            if ((marks & PrefixMarks.HasMultipath) != 0)
+            {
+                marks |= PrefixMarks.ForwardingTouched;
+                Tables.Reconsider((PrefixId)id);
+            }
         }
     }
 

@@ -514,6 +514,7 @@ internal sealed class PeerSession
         IdleHoldMaximum = before.IdleHoldMaximum,
         ShutdownMessage = before.ShutdownMessage,
         AllowedLocalAs = before.AllowedLocalAs,
+        MultipathWeight = before.MultipathWeight,
         RouteReflectorClient = before.RouteReflectorClient,
         RestartTime = before.RestartTime, // Said in the next OPEN.
         LongLivedToAll = before.LongLivedToAll,

@@ -172,6 +172,7 @@ internal sealed record DesiredRouter
             LocalIPv4 = n.Families.HasFlag(AddressFamilies.IPv4) && n.Address.IsIPv6 ? addresses.Towards(n.Address, n.Interface, IpFamily.IPv4) : default,
             LocalIPv6 = hopsIPv6 && (n.Address.IsIPv4 || n.Address.IsLinkLocal) ? addresses.Towards(n.Address, n.Interface, IpFamily.IPv6) : default,
             AllowedLocalAs = n.AllowedLocalAs,
+            MultipathWeight = n.MultipathWeight,
             Enabled = n.Enabled,
             Import = Policy(n.Import, settings, pools) ?? (settings.RequirePolicy && n.NamesPolicy.Import ? RoutePolicy.AcceptAll : null),
             Export = Policy(n.Export, settings, pools) ?? (settings.RequirePolicy && n.NamesPolicy.Export ? RoutePolicy.AcceptAll : null),

@@ -390,22 +390,22 @@ internal sealed class FibFeeder : IRibListener, ILoopBody<FibMessage>, IDisposab
                 // The device needs no neighbour entry: the address itself is where the outer packet goes.
                 if (_host.Link(TunnelLink) is { IsUp: true })
                 {
-                    hops.Add(new NextHop(hop.Address, new LinkId(TunnelLink), OnLink: true));
+                    hops.Add(new NextHop(hop.Address, new LinkId(TunnelLink), OnLink: true, hop.Weight));
                 }
             }
             else if ((Recursive.TryResolve(hop.Address, out ResolvedHop behind) ? behind : _host.Resolve(hop, _settings!.ResolveViaDefault)) is { } way)
             {
-                hops.Add(way.Hop);
+                hops.Add(way.Hop with { Weight = hop.Weight });
             }
         }
 
         return hops.Count == 0 ? null : Unicast(hops);
     }
 
-    /// <summary>Same value, same object: a route holds only a reference. Two peers behind one gateway make one hop.</summary>
+    /// <summary>Same value, same object: a route holds only a reference. Two next hops behind one gateway make one hop with the larger share.</summary>
     private RouteTarget Unicast(IEnumerable<NextHop> hops)
     {
-        NextHop[] distinct = [.. hops.Distinct()];
+        NextHop[] distinct = [.. hops.GroupBy(h => h with { Weight = 1 }).Select(g => g.MaxBy(h => h.Weight))];
         RouteTarget target = distinct is [var one] ? RouteTarget.Via(one.Gateway, one.Link, one.OnLink) : RouteTarget.Multipath(distinct);
         ref RouteTarget? slot = ref CollectionsMarshal.GetValueRefOrAddDefault(_shared, target, out _);
         return slot ??= target;

@@ -75,11 +75,15 @@ internal sealed record NeighborSettings
     public static readonly Setting<long> AllowLocalAsSetting = Setting.Integer(Section, "allow-local-as", 0, 0, 10,
         "How often our own AS may stand in a received path.");
 
+    public static readonly Setting<long> MultipathWeightSetting = Setting.Integer(Section, "multipath-weight", 0, 0, 256,
+        "Shares of the traffic its next hops take where several paths are used; 0: by the link bandwidth community when every path has one, else equal shares.");
+
     public static readonly IReadOnlyList<ISetting> All =
     [
         AddressSetting, InterfaceSetting, PortSetting, RemoteAsSetting, LocalAsSetting, DescriptionSetting, PasswordSetting, PasswordFileSetting, PassiveSetting,
         EnabledSetting, SourceAddressSetting, TtlSecuritySetting, MultihopSetting, NextHopSelfSetting, RouteReflectorClientSetting, ImportSetting, ExportSetting,
-        FamiliesSetting, HoldTimeSetting, KeepaliveSetting, ConnectRetrySetting, AllowLocalAsSetting, .. PeeringSettings.All, .. RestartSettings.All, .. PathSettings.All,
+        FamiliesSetting, HoldTimeSetting, KeepaliveSetting, ConnectRetrySetting, AllowLocalAsSetting, MultipathWeightSetting, .. PeeringSettings.All, .. RestartSettings.All,
+        .. PathSettings.All,
     ];
 
     public required string Name { get; init; }
@@ -136,6 +140,9 @@ internal sealed record NeighborSettings
 
     public int AllowedLocalAs { get; init; }
 
+    /// <summary>0: none.</summary>
+    public int MultipathWeight { get; init; }
+
     public RestartSettings Restarts { get; init; } = new();
 
     /// <summary>All sections, in the order of their names.</summary>
@@ -186,6 +193,7 @@ internal sealed record NeighborSettings
             KeepaliveTime = reader.IsSet(KeepaliveSetting, name) ? reader.Get(KeepaliveSetting, name) : router.KeepaliveTime,
             ConnectRetryTime = reader.IsSet(ConnectRetrySetting, name) ? reader.Get(ConnectRetrySetting, name) : router.ConnectRetryTime,
             AllowedLocalAs = (int)reader.Get(AllowLocalAsSetting, name),
+            MultipathWeight = (int)reader.Get(MultipathWeightSetting, name),
             Restarts = RestartSettings.Read(reader, name),
         };
         neighbor = neighbor with { Peering = PeeringSettings.Read(reader, name, neighbor.HoldTime), Paths = PathSettings.Read(reader, name) };

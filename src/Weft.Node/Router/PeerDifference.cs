@@ -21,6 +21,7 @@ internal static class PeerDifference
         ("require policy", p => p.RequirePolicy, Again), ("import policy", p => p.Import, Again), ("export policy", p => p.Export, Again), ("next hop", p => p.NextHop, Again), ("allowed local AS", p => p.AllowedLocalAs, Again),
         ("route reflection client", p => p.RouteReflectorClient, Again), ("cluster id", p => p.ClusterId, Again), ("send MED", p => p.SendMed, Again),
         ("own next-hop addresses", p => (p.LocalIPv4, p.LocalIPv6), Again), ("shared subnet", p => (p.SharedSubnetIPv4, p.SharedSubnetIPv6), Again),
+        ("multipath weight", p => p.MultipathWeight, Again),
         ("maximum prefixes", p => p.PrefixLimit, AtOnce), ("send hold time", p => p.SendHoldTime, NextOpen), ("advertisement interval", p => p.AdvertisementInterval, AtOnce),
         ("long-lived stale time", p => p.LongLivedStaleTime, Reset), ("long-lived routes to all", p => p.LongLivedToAll, Again),
         ("honour graceful shutdown", p => p.HonourGracefulShutdown, Again), ("graceful shutdown", p => p.GracefulShutdown, Again),

@@ -278,7 +278,7 @@ internal sealed class ForwardingTable : IRibListener
             return;
         }
 
-        string[] hops = [.. change.NextHops.ToArray().Select(static h => h.Address.ToString()).Order()];
+        string[] hops = [.. change.NextHops.ToArray().Select(static h => h.Weight == 1 ? h.Address.ToString() : $"{h.Address}*{h.Weight}").Order()];
         Routes[change.Prefix] = change.IsLocal ? "local" : string.Join(',', hops);
     }
 

@@ -46,7 +46,11 @@ internal sealed class Space : IDisposable
         ? string.Concat(several.Select(h => Hop(h!)).Order(StringComparer.Ordinal))
         : Hop(route);
 
-    private static string Hop(JsonNode hop) => $"{((hop["gateway"] ?? hop["via"]?["host"]) is { } gateway ? $" via {gateway}" : string.Empty)} dev {hop["dev"]}";
+    private static string Hop(JsonNode hop)
+    {
+        string gateway = (hop["gateway"] ?? hop["via"]?["host"]) is { } address ? $" via {address}" : string.Empty;
+        return $"{gateway} dev {hop["dev"]}{((int?)hop["weight"] is > 1 and var weight ? $" weight {weight}" : string.Empty)}";
+    }
 
     public void Dispose()
     {
