@@ -135,6 +135,38 @@ public sealed class NodeAndSwitchTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task ChangesOfResources_ResetASessionOnlyWhenItMustBeMadeAgain()
+    {
+        StartEtcd();
+        await WaitForEtcd();
+        Fill();
+        RouterProcess tor = StartTor();
+        RouterProcess node = StartNode();
+        const string Block = "10.244.1.0/26 via 172.16.9.2 dev eth0 metric 1024";
+        await tor.UntilEstablished("node1");
+        await Routes(_tor, Block);
+
+        PutResource("bgpfilters", "BGPFilter", "quiet", """{"exportV4":[{"cidr":"10.244.1.0/26","matchOperator":"In","action":"Reject"}]}""");
+        PutResource("bgppeers", "BGPPeer", "tor1", """{"node":"node1","peerIP":"172.16.9.1","asNumber":65001,"filters":["quiet"]}""");
+        await Routes(_tor);
+        PutResource("bgpfilters", "BGPFilter", "quiet", """{"exportV4":[{"cidr":"10.99.0.0/16","matchOperator":"In","action":"Reject"}]}""");
+        await Routes(_tor, Block);
+        PutResource("bgppeers", "BGPPeer", "tor1", """{"node":"node1","peerIP":"172.16.9.1","asNumber":65001,"nextHopMode":"Self","numAllowedLocalASNumbers":1}""");
+        PutResource("bgppeers", "BGPPeer", "far", """{"node":"node1","peerIP":"172.16.9.99","asNumber":65099}""");
+        PutResource("bgpconfigurations", "BGPConfiguration", "default", """{"logSeverityScreen":"Info","asNumber":64512,"nodeToNodeMeshEnabled":false,"communities":[{"name":"x","value":"64512:7"}]}""");
+        await Poll.UntilAsync(() => node.AskAsync("neighbors"), n => n["neighbors"]?.AsArray().Count == 2, n => n.ToJsonString());
+        await Routes(_tor, Block);
+        Assert.Equal(1, (int)(await tor.NeighborAsync("node1"))!["established"]!);
+
+        // The AS of the node is in every OPEN: this one must end the session, and the switch wants another AS then.
+        PutResource("bgpconfigurations", "BGPConfiguration", "default", """{"logSeverityScreen":"Info","asNumber":64513,"nodeToNodeMeshEnabled":false}""");
+        await tor.Until("node1", n => (string?)n?["state"] != "Established");
+        PutResource("bgpconfigurations", "BGPConfiguration", "default", """{"logSeverityScreen":"Info","asNumber":64512,"nodeToNodeMeshEnabled":false}""");
+        await tor.Until("node1", n => (string?)n?["state"] == "Established" && (int?)n?["established"] == 2);
+        await Routes(_tor, Block);
+    }
+
+    [Fact]
     public async Task DatastoreLost_SessionsAndRoutesStay_AndChangesAreHeardWhenItIsBack()
     {
         SpaceProcess etcd = StartEtcd();

@@ -104,6 +104,10 @@ public sealed class OperatorTests : BirdPair
         await Learnt(Learned);
 
         (int before, int untouched) = (await Established(weft, "bird"), await Established(weft, "bird6"));
+        Assert.Equal(0, Type("reset", "all", "soft", "in").Exit);
+
+        // What was received is still here: nobody is asked for it again.
+        Assert.Equal(0, (int)(await weft.NeighborAsync("bird"))!["messagesSent"]!["routeRefreshes"]!);
         foreach (string[] soft in (string[][])[["in"], ["out"], []])
         {
             Assert.Equal(0, Type(["reset", "all", "soft", .. soft]).Exit);

@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace Weft.Node.Tests.Router;
 
 /// <summary>SIGHUP on a running router with real sessions: only what changed is touched, and the log says what was done.</summary>
@@ -56,6 +58,70 @@ public sealed class ReconfigurationTests : BirdPair
         await Learnt(Learned);
 
         Assert.Equal(bird6, await Session(weft, "bird6"));
+    }
+
+    private static string OfBird(string lines) => Settings().Replace("address = 172.16.9.2", $"address = 172.16.9.2\n{lines}");
+
+    private async Task ConfigureBirdAsync(string settings)
+    {
+        await File.WriteAllTextAsync(Path.Combine(Folder, "bird", "bird.conf"), settings);
+        ((Bird)Started[0]).Ask("configure");
+    }
+
+    [Fact]
+    public async Task LocalPreferenceOfAFilter_CountsForRoutesThatAreHere_WithoutAskingForThemAgain()
+    {
+        const string Filter = "\n[filter:in]\nrule-10 = match prefix 10.2.0.0/16 then local-pref 300, accept\nrule-20 = match prefix 0.0.0.0/0+ then accept\n";
+        RouterProcess weft = await StartBothAsync(Settings() + Filter);
+        (int, string) bird = await Session(weft, "bird");
+        int updates = (int)(await weft.NeighborAsync("bird"))!["messagesReceived"]!["updates"]!;
+
+        await ReloadAsync(weft, OfBird("import = filter in") + Filter, "neighbour bird changed: import policy over the routes that are here");
+        await PreferenceAsync(weft, 300);
+        await ReloadAsync(weft, OfBird("import = filter in") + Filter.Replace("300", "400"), "settings read again");
+        await PreferenceAsync(weft, 400);
+
+        JsonNode after = (await weft.NeighborAsync("bird"))!;
+        Assert.Equal(bird, await Session(weft, "bird"));
+        Assert.Equal((updates, 0), ((int)after["messagesReceived"]!["updates"]!, (int)after["messagesSent"]!["routeRefreshes"]!));
+    }
+
+    private static Task PreferenceAsync(RouterProcess weft, int expected) => Poll.UntilAsync(
+        () => Task.FromResult(weft.Show("route", "10.2.0.0/16", "-o", "json").Replace(" ", string.Empty)), o => o.Contains($"\"localPref\":{expected}", StringComparison.Ordinal), o => o);
+
+    [Fact]
+    public async Task PasswordAndRemoteAs_ResetTheirSession_AndNoOther()
+    {
+        RouterProcess weft = await StartBothAsync(Settings());
+        (int, string) bird6 = await Session(weft, "bird6");
+        int sessions = (await Session(weft, "bird")).Established;
+
+        await ConfigureBirdAsync(BirdSettings().Replace("neighbor 172.16.9.1 as 65001;", "neighbor 172.16.9.1 as 65001; password \"under the rack\";"));
+        await ReloadAsync(weft, OfBird("password = under the rack"), "neighbour bird changed: password resets the session");
+        await weft.Until("bird", n => (int?)n?["established"] > sessions && (string?)n?["state"] == "Established" && (bool?)n?["password"] == true);
+        Assert.DoesNotContain("under the rack", weft.Output);
+
+        sessions = (await Session(weft, "bird")).Established;
+        await ConfigureBirdAsync(BirdSettings().Replace("local as 65002; neighbor 172.16.9.1", "local as 65003; neighbor 172.16.9.1"));
+        await ReloadAsync(weft, Settings().Replace("address = 172.16.9.2\nremote-as = 65002", "address = 172.16.9.2\nremote-as = 65003"), "remote AS, password resets the session");
+        await weft.Until("bird", n => (int?)n?["established"] > sessions && (int?)n?["remoteAs"] == 65003 && (string?)n?["state"] == "Established");
+        await Learnt(Learned);
+
+        Assert.Equal(bird6, await Session(weft, "bird6"));
+    }
+
+    [Fact]
+    public async Task NeighbourThatComesOrGoes_TouchesNobodyElse()
+    {
+        RouterProcess weft = await StartBothAsync(Settings());
+        ((int, string) bird, (int, string) bird6) = (await Session(weft, "bird"), await Session(weft, "bird6"));
+
+        await ReloadAsync(weft, Settings() + "\n[neighbor:third]\naddress = 172.16.9.77\nremote-as = 65009\n", "neighbour third (172.16.9.77, AS 65009) added");
+        await ReloadAsync(weft, Settings(), "neighbour third removed");
+
+        Assert.Equal(bird, await Session(weft, "bird"));
+        Assert.Equal(bird6, await Session(weft, "bird6"));
+        await Learnt(Learned);
     }
 
     [Fact]
