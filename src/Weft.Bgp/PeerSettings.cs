@@ -26,6 +26,21 @@ public enum NextHopMode : byte
     Keep,
 }
 
+/// <summary>RFC 7911: which way several paths of one prefix go.</summary>
+[Flags]
+public enum AddPathMode : byte
+{
+    None = 0,
+
+    /// <summary>The peer may tell us several.</summary>
+    Receive = 1,
+
+    /// <summary>We tell the peer several.</summary>
+    Send = 2,
+
+    Both = Receive | Send,
+}
+
 /// <summary>One configured neighbour. Immutable: a change is a new record handed to <see cref="BgpSpeaker.UpdatePeerAsync"/>.</summary>
 public sealed record PeerSettings
 {
@@ -112,6 +127,12 @@ public sealed record PeerSettings
 
     /// <summary>RFC 8950: IPv4 routes may have IPv6 next hops, when the peer agrees.</summary>
     public bool ExtendedNextHop { get; init; }
+
+    /// <summary>RFC 7911: several paths per prefix, in all families, when the peer agrees.</summary>
+    public AddPathMode AddPath { get; init; }
+
+    /// <summary>The most paths of one prefix told to the peer, the best ones; 0: all that may be told.</summary>
+    public int AddPathLimit { get; init; }
 
     /// <summary>How often our own AS may stand in a received path before it counts as a loop.</summary>
     public int AllowedLocalAs { get; init; }

@@ -15,7 +15,7 @@ public readonly record struct MessageCounters(long Opens, long Updates, long Not
 /// <summary>One family of one peer, as asked from the RIB's loop.</summary>
 /// <param name="Received">Paths in the Adj-RIB-In.</param>
 /// <param name="Accepted">Paths that passed loop checks and import policy.</param>
-/// <param name="Advertised">Prefixes announced to the peer.</param>
+/// <param name="Advertised">Prefixes announced to the peer; with ADD-PATH, paths.</param>
 public sealed record PeerFamilySnapshot(IpFamily Family, int Received, int Accepted, int Advertised, bool EndOfRibReceived, bool EndOfRibSent)
 {
     /// <summary>Paths kept while the peer restarts (RFC 4724, RFC 9494).</summary>
@@ -140,6 +140,9 @@ public sealed record RouteSnapshot
 
     /// <summary>Null: a route of our own.</summary>
     public required string? PeerName { get; init; }
+
+    /// <summary>RFC 7911: by which the peer names this one of its paths, or by which it was named to the peer it is advertised to; 0: without a name.</summary>
+    public uint PathId { get; init; }
 
     public required bool IsBest { get; init; }
 

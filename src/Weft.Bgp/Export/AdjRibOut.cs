@@ -19,6 +19,7 @@ internal sealed class AdjRibOut
     private const int LeftoverLimit = 4096;
 
     private readonly RibTables _tables;
+    private readonly Decision _decision;
     private readonly EncodedBlockPool _blocks;
     private readonly GroupScratch _scratch = new();
     private readonly List<UpdateGroup> _groups = [];
@@ -31,14 +32,18 @@ internal sealed class AdjRibOut
     private bool _refreshWanted;
     private uint _fetched;
 
-    public AdjRibOut(RibTables tables, EncodedBlockPool blocks, TimeProvider time)
+    public AdjRibOut(RibTables tables, EncodedBlockPool blocks, Decision decision, TimeProvider time)
     {
         _time = time;
         _tables = tables;
+        _decision = decision;
         _blocks = blocks;
     }
 
     public IReadOnlyList<UpdateGroup> Groups => _groups;
+
+    /// <summary>Some group tells several paths (RFC 7911) and must hear of changes that leave the best one alone.</summary>
+    public bool TellsPaths { get; private set; }
 
     public void OnBestChanged(PrefixId prefix, bool sourceMoved)
     {
@@ -48,12 +53,24 @@ internal sealed class AdjRibOut
         }
     }
 
-    /// <summary>The RPKI state or the link of a best path may have changed.</summary>
-    public void OnSurroundingsChanged(PrefixId prefix)
+    /// <summary>Any path of the prefix came, went or changed.</summary>
+    public void OnPathsChanged(PrefixId prefix)
     {
         foreach (UpdateGroup group in _groups)
         {
-            if (group.ReadsSurroundings)
+            if (group.Paths is not null)
+            {
+                group.Mark(prefix, sourceMoved: false);
+            }
+        }
+    }
+
+    /// <summary>The RPKI state or the link of a path may have changed.</summary>
+    public void OnSurroundingsChanged(PrefixId prefix, bool isBest)
+    {
+        foreach (UpdateGroup group in _groups)
+        {
+            if (group.ReadsSurroundings && (isBest || group.Paths is not null))
             {
                 group.Mark(prefix, sourceMoved: false);
             }
@@ -114,6 +131,7 @@ internal sealed class AdjRibOut
             own.Sent.CopyFrom(old.Sent);
             own.Pending.CopyFrom(old.Pending);
             own.SourceMoved.CopyFrom(old.SourceMoved);
+            CopyPaths(old, own, again: true);
         }
 
         Leave(member);
@@ -304,6 +322,7 @@ internal sealed class AdjRibOut
             slow.Sent.CopyFrom(group.Sent);
             slow.Pending.CopyFrom(group.Pending);
             slow.SourceMoved.CopyFrom(group.SourceMoved);
+            CopyPaths(group, slow, again: false);
             for (int i = group.Members.Count - 1; i >= 0; i--)
             {
                 GroupMember member = group.Members[i];
@@ -318,9 +337,18 @@ internal sealed class AdjRibOut
 
     private UpdateGroup Create(ExportProfile profile)
     {
-        var group = new UpdateGroup(_tables, profile, _blocks, _scratch);
+        var group = new UpdateGroup(_tables, profile, _blocks, _scratch, _decision);
         _groups.Add(group);
+        TellsPaths |= group.Paths is not null;
         return group;
+    }
+
+    private static void CopyPaths(UpdateGroup from, UpdateGroup to, bool again)
+    {
+        if (from.Paths is { } source && to.Paths is { } target)
+        {
+            target.Sent.CopyFrom(source.Sent, again);
+        }
     }
 
     private static void Seat(GroupMember member, UpdateGroup group)
@@ -332,6 +360,8 @@ internal sealed class AdjRibOut
     private void Drop(UpdateGroup group)
     {
         _groups.Remove(group);
+        group.Paths?.Sent.Clear();
+        TellsPaths = _groups.Exists(static g => g.Paths is not null);
         _leftovers.Enqueue(group.Sent);
         _leftovers.Enqueue(group.Pending);
     }

@@ -35,6 +35,9 @@ internal sealed record ExportProfile
     /// <summary>The family is IPv6, or IPv4 with RFC 8950 agreed on.</summary>
     public required bool TakesIPv6NextHop { get; init; }
 
+    /// <summary>RFC 7911: how many paths of a prefix are told, with identifiers; 0: the best one, without.</summary>
+    public int Paths { get; init; }
+
     public required IpPrefix SharedSubnet { get; init; }
 
     public required bool SendMed { get; init; }
@@ -87,6 +90,7 @@ internal sealed record ExportProfile
             Self = self,
             SelfLinkLocal = linkLocal,
             TakesIPv6NextHop = takesIPv6,
+            Paths = (session.AddPathSend & (ipv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6)) == 0 ? 0 : settings.AddPathLimit > 0 ? settings.AddPathLimit : int.MaxValue,
             SharedSubnet = ipv4 ? settings.SharedSubnetIPv4 : settings.SharedSubnetIPv6,
             SendMed = settings.SendMed,
             FourOctetAs = session.FourOctetAs,
@@ -111,7 +115,7 @@ internal sealed record ExportProfile
            (other.IsInternal, other.IsClient, other.LocalAs, other.ClusterId, other.NextHop, other.Self, other.SelfLinkLocal)
         && (SharedSubnet, SendMed, FourOctetAs, MaximumMessageLength, AdvertisementInterval) ==
            (other.SharedSubnet, other.SendMed, other.FourOctetAs, other.MaximumMessageLength, other.AdvertisementInterval)
-        && (Role, IsConfederation, HasConfederation, TakesIPv6NextHop) == (other.Role, other.IsConfederation, other.HasConfederation, other.TakesIPv6NextHop)
+        && (Role, IsConfederation, HasConfederation, TakesIPv6NextHop, Paths) == (other.Role, other.IsConfederation, other.HasConfederation, other.TakesIPv6NextHop, other.Paths)
         && (KnowsLongLived, LongLivedToAll, GracefulShutdown) == (other.KnowsLongLived, other.LongLivedToAll, other.GracefulShutdown)
         && Equals(Policy, other.Policy);
 

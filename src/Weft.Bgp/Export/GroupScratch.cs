@@ -24,6 +24,9 @@ internal sealed class GroupScratch
         public PrefixId Prefix => (PrefixId)Key;
     }
 
+    /// <summary>For groups that tell several paths.</summary>
+    public PathScratch Paths { get; } = new();
+
     public int Count { get; private set; }
 
     public int WithdrawCount { get; private set; }

@@ -27,16 +27,21 @@ internal sealed class UpdateGroup
     private EncodedBlock? _block;
     private uint _cursor;
 
-    public UpdateGroup(RibTables tables, ExportProfile profile, EncodedBlockPool blocks, GroupScratch scratch)
+    /// <param name="decision">Ranks paths for groups that tell several of them.</param>
+    public UpdateGroup(RibTables tables, ExportProfile profile, EncodedBlockPool blocks, GroupScratch scratch, Decision decision)
     {
         _tables = tables;
         _blocks = blocks;
         _scratch = scratch;
         _policy = PolicyProgram.Compile(profile.Policy, profile.Context);
         Profile = profile;
+        Paths = profile.Paths == 0 ? null : new PathAnnouncer(tables, decision, this, scratch.Paths);
     }
 
     public ExportProfile Profile { get; }
+
+    /// <summary>RFC 7911: tells several paths of a prefix; null: the best one.</summary>
+    public PathAnnouncer? Paths { get; }
 
     /// <summary>Export policy asks for what no attribute says: the RPKI state or the link of a route.</summary>
     public bool ReadsSurroundings => _policy is { ReadsRpki: true } or { ReadsInterface: true };
@@ -94,6 +99,17 @@ internal sealed class UpdateGroup
         }
 
         SendRefreshMarks(end: false);
+        if (Paths is PathAnnouncer paths)
+        {
+            bool written = paths.FlushWindow();
+            if (Pending.IsEmpty || !written)
+            {
+                HandOver();
+            }
+
+            return written && !Pending.IsEmpty;
+        }
+
         GroupScratch s = _scratch;
         s.Clear();
         for (int looked = 0; looked < LookLimit && s.Count < Window && s.WithdrawCount < Window; looked++)
@@ -135,7 +151,7 @@ internal sealed class UpdateGroup
         {
             AttributeId attributes = _tables.Paths.Attributes(best);
             RibPeer source = _tables.Peers.Owner(_tables.Paths.Peer(best));
-            if (ExportEncoder.MayExport(Profile, source, _tables.Attributes.Facts(attributes).Marks) && Passes(prefix, attributes, source, out MatchedRules matched))
+            if (MayExport(prefix, attributes, source, out MatchedRules matched))
             {
                 _scratch.Add(prefix, attributes, source.Id, in matched);
                 return;
@@ -164,19 +180,42 @@ internal sealed class UpdateGroup
             return null;
         }
 
-        scoped ReadOnlySpan<byte> block = _tables.Attributes.Block(attributes);
-        ExportEncoder.PolicyTouch touch = default;
+        scoped ReadOnlySpan<byte> block = Edited(attributes, in matched, out ExportEncoder.PolicyTouch touch);
+        ExportProfile wide = Profile with { FourOctetAs = true };
+        int length = ExportEncoder.Write(wide, source, block, touch, _tables.Peers, _tables.Family, _scratch.Attributes, _scratch.NextHop, out ReadOnlySpan<byte> hop);
+        nextHop = hop.ToArray();
+        return length < 0 ? null : _scratch.Attributes[..length];
+    }
+
+    /// <summary>The attribute section of a path and its next hop, in memory that the next call writes over.</summary>
+    /// <param name="canBeTold">False: no next hop of ours fits the family.</param>
+    public ReadOnlySpan<byte> Encode(AttributeId attributes, RibPeer source, scoped in MatchedRules matched, out ReadOnlySpan<byte> nextHop, out bool canBeTold)
+    {
+        ReadOnlySpan<byte> block = Edited(attributes, in matched, out ExportEncoder.PolicyTouch touch);
+        int length = ExportEncoder.Write(Profile, source, block, touch, _tables.Peers, _tables.Family, _scratch.Attributes, _scratch.NextHop, out nextHop);
+        canBeTold = length >= 0;
+        return canBeTold ? _scratch.Attributes.AsSpan(0, length) : default;
+    }
+
+    /// <summary>With what export policy makes of the attributes.</summary>
+    private ReadOnlySpan<byte> Edited(AttributeId attributes, scoped in MatchedRules matched, out ExportEncoder.PolicyTouch touch)
+    {
+        ReadOnlySpan<byte> block = _tables.Attributes.Block(attributes);
+        touch = default;
         if (_policy is not null && matched.Count != 0)
         {
             block = _policy.Apply(in matched, block, _tables.PolicyScratch.First, _tables.PolicyScratch.Second);
             touch = new ExportEncoder.PolicyTouch(_policy.Edits(in matched, RouteAspects.NextHop), _policy.Edits(in matched, RouteAspects.Med));
         }
 
-        block = _scratch.AfterPolicy.Apply(Profile, _tables.Attributes.Facts(attributes).Marks, block);
-        ExportProfile wide = Profile with { FourOctetAs = true };
-        int length = ExportEncoder.Write(wide, source, block, touch, _tables.Peers, _tables.Family, _scratch.Attributes, _scratch.NextHop, out ReadOnlySpan<byte> hop);
-        nextHop = hop.ToArray();
-        return length < 0 ? null : _scratch.Attributes[..length];
+        return _scratch.AfterPolicy.Apply(Profile, _tables.Attributes.Facts(attributes).Marks, block);
+    }
+
+    /// <summary>The protocol's rules and export policy let the path through.</summary>
+    public bool MayExport(PrefixId prefix, AttributeId attributes, RibPeer source, out MatchedRules matched)
+    {
+        matched = default;
+        return ExportEncoder.MayExport(Profile, source, _tables.Attributes.Facts(attributes).Marks) && Passes(prefix, attributes, source, out matched);
     }
 
     private bool Passes(PrefixId prefix, AttributeId attributes, RibPeer source, out MatchedRules matched)
@@ -268,15 +307,7 @@ internal sealed class UpdateGroup
         PeerId sourceId = s.SourceOf(at);
         RibPeer source = _tables.Peers.Owner(sourceId);
         ref readonly MatchedRules matched = ref s.MatchedOf(at);
-        ReadOnlySpan<byte> block = _tables.Attributes.Block(attributes);
-        ExportEncoder.PolicyTouch touch = default;
-        if (_policy is not null && matched.Count != 0)
-        {
-            block = _policy.Apply(in matched, block, _tables.PolicyScratch.First, _tables.PolicyScratch.Second);
-            touch = new ExportEncoder.PolicyTouch(_policy.Edits(in matched, RouteAspects.NextHop), _policy.Edits(in matched, RouteAspects.Med));
-        }
-
-        block = _scratch.AfterPolicy.Apply(Profile, _tables.Attributes.Facts(attributes).Marks, block);
+        ReadOnlySpan<byte> block = Edited(attributes, in matched, out ExportEncoder.PolicyTouch touch);
         int length = ExportEncoder.Write(Profile, source, block, touch, _tables.Peers, _tables.Family, s.Attributes, s.NextHop, out ReadOnlySpan<byte> nextHop);
         PeerId except = IsMember(sourceId) ? sourceId : PeerId.None;
         if (except != PeerId.None && !WriteSourceWithdrawals(at, end, except))
@@ -362,7 +393,7 @@ internal sealed class UpdateGroup
     }
 
     /// <summary>The prefix is told: its bits follow.</summary>
-    private void Done(PrefixId prefix, bool sent)
+    internal void Done(PrefixId prefix, bool sent)
     {
         Pending.Clear((uint)prefix);
         SourceMoved.Clear((uint)prefix);
@@ -378,7 +409,7 @@ internal sealed class UpdateGroup
     }
 
     /// <summary>A writer over a block with room for a whole message. False when that needs a new block and a member has no credit.</summary>
-    private bool TryBegin(out UpdateWriter writer)
+    internal bool TryBegin(out UpdateWriter writer)
     {
         int maximum = Math.Min(Profile.MaximumMessageLength, EncodedBlock.Size);
         if (_block is not null && _block.Room < maximum)
@@ -400,6 +431,9 @@ internal sealed class UpdateGroup
         writer = new UpdateWriter(_block.Bytes.AsSpan(_block.Length), maximum, _tables.Family);
         return true;
     }
+
+    /// <summary>Ends the message begun.</summary>
+    internal void Commit(int length, PeerId except, PeerId only) => _block!.Commit(length, except, only);
 
     /// <summary>What is encoded goes to the members as they are now.</summary>
     public void HandOver()
@@ -501,7 +535,7 @@ internal sealed class UpdateGroup
         }
     }
 
-    private bool IsMember(PeerId peer)
+    internal bool IsMember(PeerId peer)
     {
         foreach (GroupMember member in Members)
         {
@@ -514,5 +548,5 @@ internal sealed class UpdateGroup
         return false;
     }
 
-    private bool HasAudience(PeerId except) => Members.Count > 1 || (Members.Count == 1 && Members[0].Peer != except);
+    internal bool HasAudience(PeerId except) => Members.Count > 1 || (Members.Count == 1 && Members[0].Peer != except);
 }

@@ -114,7 +114,7 @@ internal sealed class PolicyProgram
     /// Applies the edits. The result stands in <paramref name="first"/> or <paramref name="second"/> (of <see cref="PolicyScratch.Bytes"/> each), or is the block itself
     /// when there are none.
     /// </summary>
-    public ReadOnlySpan<byte> Apply(in MatchedRules matched, ReadOnlySpan<byte> block, Span<byte> first, Span<byte> second)
+    public ReadOnlySpan<byte> Apply(scoped in MatchedRules matched, ReadOnlySpan<byte> block, Span<byte> first, Span<byte> second)
     {
         for (int bit = matched.NextPassed(0); bit >= 0; bit = matched.NextPassed(bit + 1))
         {

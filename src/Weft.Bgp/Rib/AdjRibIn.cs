@@ -48,18 +48,18 @@ internal sealed class AdjRibIn
                         looped = IsLooped(peer, block);
                     }
 
-                    var announced = new NlriReader(nlri, _tables.Family);
+                    var announced = new NlriReader(nlri, _tables.Family, batch.HasPathIds);
                     while (IsFetched(batch, i, announced.Offset, ref fetched) && announced.MoveNext())
                     {
-                        Announce(peer, announced.Current, received, looped);
+                        Announce(peer, announced.Current, announced.CurrentPathId, received, looped);
                     }
 
                     break;
                 case BatchRecordKind.Withdraw:
-                    var withdrawn = new NlriReader(nlri, _tables.Family);
+                    var withdrawn = new NlriReader(nlri, _tables.Family, batch.HasPathIds);
                     while (IsFetched(batch, i, withdrawn.Offset, ref fetched) && withdrawn.MoveNext())
                     {
-                        Withdraw(peer, withdrawn.Current);
+                        Withdraw(peer, withdrawn.Current, withdrawn.CurrentPathId);
                     }
 
                     break;
@@ -101,7 +101,7 @@ internal sealed class AdjRibIn
         int count = 0;
         foreach (ref readonly BatchRecord next in batch.Records[record..])
         {
-            var prefixes = new NlriReader(batch.Bytes.Slice(next.NlriAt + offset, next.NlriLength - offset), _tables.Family);
+            var prefixes = new NlriReader(batch.Bytes.Slice(next.NlriAt + offset, next.NlriLength - offset), _tables.Family, batch.HasPathIds);
             offset = 0;
             while (count < FetchAhead && prefixes.MoveNext())
             {
@@ -142,29 +142,30 @@ internal sealed class AdjRibIn
     public void Originate(in PrefixKey key, ReadOnlySpan<byte> block)
     {
         AttributeId id = _tables.Attributes.Intern(block);
-        Announce(_tables.Peers.Owner(PeerId.Local), in key, id, looped: false);
+        Announce(_tables.Peers.Owner(PeerId.Local), in key, identifier: 0, id, looped: false);
         _tables.Attributes.Release(id);
     }
 
-    public void WithdrawLocal(in PrefixKey key) => Withdraw(_tables.Peers.Owner(PeerId.Local), in key);
+    public void WithdrawLocal(in PrefixKey key) => Withdraw(_tables.Peers.Owner(PeerId.Local), in key, identifier: 0);
 
-    private void Announce(RibPeer peer, in PrefixKey key, AttributeId received, bool looped)
+    private void Announce(RibPeer peer, in PrefixKey key, uint identifier, AttributeId received, bool looped)
     {
         PrefixId prefix = _tables.Prefixes.FindOrAdd(in key);
         PathTable paths = _tables.Paths;
         bool added = peer.Prefixes.Set((uint)prefix);
-        PathId path;
-        if (added)
+        PathId path = added ? PathId.None : Find(prefix, peer, identifier);
+        if (path == PathId.None)
         {
+            // The first of the peer, or one more beside others (RFC 7911).
+            added = true;
             ref PathId first = ref _tables.Prefixes.FirstPath(prefix);
-            path = paths.Add(prefix, peer.Id, peer.Epochs.Current, first);
+            path = paths.Add(prefix, peer.Id, peer.Epochs.Current, first, identifier);
             first = path;
             peer.Received++;
             peer.Epochs.Add(peer.Epochs.Current);
         }
         else
         {
-            path = Find(prefix, peer.Id);
             Renew(peer, path);
             if (paths.Received(path) == received && !paths.SetMark(path, PathMarks.LongLived, on: false))
             {
@@ -278,12 +279,12 @@ internal sealed class AdjRibIn
         }
     }
 
-    private void Withdraw(RibPeer peer, in PrefixKey key)
+    private void Withdraw(RibPeer peer, in PrefixKey key, uint identifier)
     {
         PrefixId prefix = _tables.Prefixes.Find(in key);
-        if (prefix != PrefixId.None && peer.Prefixes[(uint)prefix])
+        if (prefix != PrefixId.None && peer.Prefixes[(uint)prefix] && Find(prefix, peer, identifier) is var path and not PathId.None)
         {
-            Remove(peer, prefix, Find(prefix, peer.Id));
+            Remove(peer, prefix, path);
         }
     }
 
@@ -310,7 +311,11 @@ internal sealed class AdjRibIn
         }
 
         CountAccepted(peer, path, -1);
-        peer.Prefixes.Clear((uint)prefix);
+        if (!peer.HasPathIds || paths.Find(_tables.Prefixes.FirstPath(prefix), peer.Id) == PathId.None)
+        {
+            peer.Prefixes.Clear((uint)prefix);
+        }
+
         peer.Received--;
         peer.Epochs.Remove(paths.Epoch(path));
         _tables.Attributes.Release(paths.Received(path));
@@ -402,14 +407,14 @@ internal sealed class AdjRibIn
         }
 
         Reimport(_tables.Peers.Owner(_tables.Paths.Peer(path)), prefix, path, in key, static p => p.ReadsRpki);
-        if (_tables.Prefixes.BestPath(prefix) == path)
-        {
-            SurroundingsChanged?.Invoke(prefix);
-        }
+        SurroundingsChanged?.Invoke(prefix, _tables.Prefixes.BestPath(prefix) == path);
     }
 
-    /// <summary>Told of each best path that is the same but whose RPKI state or link may have changed; update groups whose policy asks for these look at it again.</summary>
-    public Action<PrefixId>? SurroundingsChanged { get; set; }
+    /// <summary>
+    /// Told of each path that is the same but whose RPKI state or link may have changed, and whether it is the best one; update groups whose policy asks for these look
+    /// at it again.
+    /// </summary>
+    public Action<PrefixId, bool>? SurroundingsChanged { get; set; }
 
     private void Reimport(RibPeer peer, PrefixId prefix, PathId path, in PrefixKey key, Func<PolicyProgram, bool> concerns)
     {
@@ -428,16 +433,15 @@ internal sealed class AdjRibIn
         {
             PrefixId prefix = paths.Prefix(path);
             Reimport(_tables.Peers.Owner(paths.Peer(path)), prefix, path, _tables.Prefixes.Key(prefix), static p => p.ReadsInterface);
-            if (_tables.Prefixes.BestPath(prefix) == path)
-            {
-                SurroundingsChanged?.Invoke(prefix);
-            }
+            SurroundingsChanged?.Invoke(prefix, _tables.Prefixes.BestPath(prefix) == path);
 
             _tables.Reconsider(prefix);
         }
     }
 
-    private PathId Find(PrefixId prefix, PeerId peer) => _tables.Paths.Find(_tables.Prefixes.FirstPath(prefix), peer);
+    private PathId Find(PrefixId prefix, RibPeer peer, uint identifier) => peer.HasPathIds
+        ? _tables.Paths.Find(_tables.Prefixes.FirstPath(prefix), peer.Id, identifier)
+        : _tables.Paths.Find(_tables.Prefixes.FirstPath(prefix), peer.Id);
 
     private void CountAccepted(RibPeer peer, PathId path, int change) =>
         peer.Accepted += (_tables.Paths.Marks(path) & (PathMarks.Rejected | PathMarks.Looped)) == 0 ? change : 0;

@@ -35,18 +35,49 @@ internal sealed class Decision
     /// <summary>Brings the standings of all paths of a decided prefix up to date, and nothing else: the short way leaves those of old losers as they were.</summary>
     public void Explain(PrefixId prefix) => Rank(prefix, out _);
 
+    /// <summary>The path takes part in the decision: policy, loop checks and the way to its next hop allow it.</summary>
+    public bool IsEligible(PathId path) => Barred(path) == PathStanding.Undecided;
+
+    /// <summary>Puts the best of some eligible paths first, then the best of the others, and so on. Standings are out of date then; see <see cref="Explain"/>.</summary>
+    /// <param name="count">How many are put in their places; the order of the rest says nothing.</param>
+    public void PutBestFirst(Span<PathId> paths, int count)
+    {
+        if (_candidates.Length < paths.Length)
+        {
+            _candidates = new PathId[2 * paths.Length];
+        }
+
+        for (int place = 0; place < count && place < paths.Length - 1; place++)
+        {
+            Span<PathId> rest = paths[place..];
+            rest.CopyTo(_candidates);
+            PathId best = Eliminate(_candidates.AsSpan(0, rest.Length), out _);
+            int at = 0;
+            while (rest[at] != best)
+            {
+                at++;
+            }
+
+            (rest[0], rest[at]) = (best, rest[0]);
+        }
+    }
+
     /// <param name="equal">The paths that are equal up to the interior cost and may share the traffic, the best among them.</param>
     private PathId Rank(PrefixId prefix, out Span<PathId> equal)
     {
         int count = Collect(prefix);
-        Span<PathId> left = _candidates.AsSpan(0, count);
+        return Eliminate(_candidates.AsSpan(0, count), out equal);
+    }
+
+    private PathId Eliminate(Span<PathId> left, out Span<PathId> equal)
+    {
         equal = left;
-        if (count == 0)
+        if (left.Length == 0)
         {
             return PathId.None;
         }
 
-        if (count == 1)
+        if (left.Length == 1)
         {
             _tables.Paths.SetStanding(left[0], PathStanding.Best);
             return left[0];
@@ -316,7 +347,10 @@ internal sealed class Decision
             RibPeer mine = _tables.Peers.Owner(_tables.Paths.Peer(path));
             RibPeer others = _tables.Peers.Owner(_tables.Paths.Peer(best));
             int order = mine.Address.CompareTo(others.Address);
-            bool wins = order < 0 || (order == 0 && mine.Id < others.Id);
+            order = order != 0 ? order : (ushort)mine.Id - (ushort)others.Id;
+
+            // Of one peer's several paths nothing else is left to tell them apart that does not depend on the order of arrival.
+            bool wins = order < 0 || (order == 0 && _tables.Paths.Identifier(path) < _tables.Paths.Identifier(best));
             _tables.Paths.SetStanding(wins ? best : path, PathStanding.PeerAddress);
             best = wins ? path : best;
         }

@@ -133,6 +133,11 @@ internal sealed class LocRib
             _export.OnBestChanged(prefix, sourceMoved);
         }
 
+        if (_export.TellsPaths)
+        {
+            _export.OnPathsChanged(prefix);
+        }
+
         forwardingChanged |= _multipath ? multipathChanged || best != before : best != before && !ForwardAlike(before, best);
         if (best == PathId.None ? wasForwarded : forwardingChanged || !wasForwarded)
         {

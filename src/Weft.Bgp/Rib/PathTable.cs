@@ -27,14 +27,18 @@ internal enum PathMarks : byte
 /// <summary>
 /// The Adj-RIBs-In of one family, one row of 20 octets per prefix and peer: whoever looks at a path wants all of it, and a row is one miss of the cache where six
 /// columns are six. Paths of a prefix hang on one chain. Owned by one RIB loop.
+/// Path identifiers (RFC 7911) are a column beside, which nobody makes before the first peer sends one.
 /// </summary>
 internal sealed class PathTable
 {
     private readonly IdPool _ids = new();
     private readonly Column<Row> _rows;
+    private readonly PageArena _arena;
+    private Column<uint>? _identifiers;
 
     public PathTable(PageArena arena)
     {
+        _arena = arena;
         _rows = new Column<Row>(arena);
         _rows.Grow(0);
     }
@@ -42,7 +46,7 @@ internal sealed class PathTable
     public int Count => _ids.Count;
 
     /// <summary>Octets held.</summary>
-    public long Reserved => _rows.Reserved;
+    public long Reserved => _rows.Reserved + (_identifiers?.Reserved ?? 0);
 
     /// <summary>One above the highest row ever used; freed rows have peer <see cref="PeerId.None"/>.</summary>
     public uint End => _ids.End;
@@ -54,8 +58,26 @@ internal sealed class PathTable
         return (PathId)row;
     }
 
+    /// <summary>A path that its peer names by an identifier.</summary>
+    public PathId Add(PrefixId prefix, PeerId peer, int epoch, PathId next, uint identifier)
+    {
+        PathId id = Add(prefix, peer, epoch, next);
+        if (identifier != 0)
+        {
+            _identifiers ??= new Column<uint>(_arena);
+            _identifiers.Grow((uint)id) = identifier;
+        }
+
+        return id;
+    }
+
     public void Remove(PathId id)
     {
+        if (Identifier(id) != 0)
+        {
+            _identifiers![(uint)id] = 0;
+        }
+
         _rows[(uint)id].Peer = PeerId.None;
         _ids.Return((uint)id);
     }
@@ -88,6 +110,21 @@ internal sealed class PathTable
 
         return path;
     }
+
+    /// <summary>The path of <paramref name="peer"/> with this identifier on the chain that begins with <paramref name="first"/>, or None.</summary>
+    public PathId Find(PathId first, PeerId peer, uint identifier)
+    {
+        PathId path = first;
+        while (path != PathId.None && (_rows[(uint)path].Peer != peer || Identifier(path) != identifier))
+        {
+            path = _rows[(uint)path].Next;
+        }
+
+        return path;
+    }
+
+    /// <summary>RFC 7911: by which the peer tells its paths of one prefix apart; 0: it has only this one, or says so itself.</summary>
+    public uint Identifier(PathId id) => _identifiers is { } column && (uint)id < column.Capacity ? column[(uint)id] : 0;
 
     public PathStanding Standing(PathId id) => _rows[(uint)id].Standing;
 

@@ -58,13 +58,13 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         _batches = batches;
         Tables = new RibTables(family, options, resolver);
         _in = new AdjRibIn(Tables);
-        _out = new AdjRibOut(Tables, blocks, time);
+        _decision = new Decision(Tables, options.MaximumPaths);
+        _out = new AdjRibOut(Tables, blocks, _decision, time);
         _in.SurroundingsChanged = _out.OnSurroundingsChanged;
         _sweeps = new Sweeps(Tables, _in, _out);
         _restarts = new PeerRestarts(family, Tables, _sweeps, time, logger);
         _in.Restarts = _restarts;
         _deferral = new SelectionDeferral(family, options, Tables.Peers, time);
-        _decision = new Decision(Tables, options.MaximumPaths);
         _loc = new LocRib(Tables, _decision, _out, options.MaximumPaths > 1);
         _loop = new Loop<RibMessage>(this, ChannelCapacity, MessagesPerBatch);
         _sliceTicks = (long)(Slice.TotalSeconds * time.TimestampFrequency);
@@ -315,6 +315,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         peer.RemoteAs = session.RemoteAs;
         peer.Import = CompileImport(peer); // What is required of it depends on what kind of session it is.
         peer.Role = session.LocalRole;
+        peer.HasPathIds = (peer.HasPathIds && peer.Received != 0) || (session.AddPathReceive & (Family == IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6)) != 0;
         peer.LimitExceeded = limitExceeded;
         peer.LimitState = PrefixLimitState.Below;
         peer.HasBeenUp = true;
@@ -445,7 +446,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
 
     public RibMemory DescribeMemory() => new(
         Family, Tables.Prefixes.Count, Tables.Prefixes.Reserved, Tables.Paths.Count, Tables.Paths.Reserved, Tables.Attributes.Count, Tables.Attributes.Reserved,
-        Tables.NextHops.Count, _out.Groups.Count, _out.Groups.Sum(g => g.Sent.Reserved + g.Pending.Reserved + g.SourceMoved.Reserved));
+        Tables.NextHops.Count, _out.Groups.Count, _out.Groups.Sum(g => g.Sent.Reserved + g.Pending.Reserved + g.SourceMoved.Reserved + (g.Paths?.Sent.Reserved ?? 0)));
 
     /// <summary>One page of an answer.</summary>
     /// <param name="cursor">0 at first; 0 again when nothing is left.</param>

@@ -87,6 +87,9 @@ internal sealed class RibPeer
     /// <summary>The prefixes it has paths for: a bit answers what else needs a walk along the chain of all peers' paths.</summary>
     public Bitmap Prefixes { get; } = new();
 
+    /// <summary>RFC 7911: it may have several paths for a prefix. Stays while paths of a session with identifiers are here.</summary>
+    public bool HasPathIds { get; set; }
+
     /// <summary>Paths in the Adj-RIB-In.</summary>
     public int Received { get; set; }
 

@@ -34,7 +34,7 @@ internal static class RouteExplanations
                 {
                     Route = RouteQueries.Describe(tables, id, path, tables.Paths.Attributes(path)),
                     Import = Import(tables, id, path),
-                    Export = to != PeerId.None && path == best ? Export(tables, id, path, to) : null,
+                    Export = to != PeerId.None && (path == best || tables.Peers[to]?.Member?.Group?.Paths is not null) ? Export(tables, id, path, to) : null,
                 };
                 explanations.Insert(path == best ? 0 : explanations.Count, explanation);
             }

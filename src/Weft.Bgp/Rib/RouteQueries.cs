@@ -52,12 +52,17 @@ internal static class RouteQueries
         return routes.ToImmutable();
     }
 
-    /// <summary>Prefixes a member was told of: what its group sent, without what came from it.</summary>
+    /// <summary>Prefixes (with ADD-PATH: paths) a member was told of: what its group sent, without what came from it.</summary>
     public static int CountAdvertised(RibTables tables, GroupMember? member)
     {
         if (member?.Group is not UpdateGroup group)
         {
             return 0;
+        }
+
+        if (group.Paths is { } paths)
+        {
+            return paths.Sent.CountFor(member.Peer);
         }
 
         int count = 0;
@@ -74,7 +79,8 @@ internal static class RouteQueries
     private static void Add(
         RibTables tables, Decision decision, RouteQuery query, PeerId from, PeerId advertisedTo, PrefixId prefix, ImmutableArray<RouteSnapshot>.Builder routes)
     {
-        if (advertisedTo != PeerId.None)
+        PathAnnouncer? paths = advertisedTo == PeerId.None ? null : tables.Peers[advertisedTo]?.Member?.Group?.Paths;
+        if (advertisedTo != PeerId.None && paths is null)
         {
             bool told = tables.Peers[advertisedTo]?.Member?.Group?.Sent[(uint)prefix] == true && tables.Prefixes.LastSource(prefix) != advertisedTo;
             if (!told)
@@ -92,7 +98,7 @@ internal static class RouteQueries
         int start = routes.Count;
         for (PathId path = tables.Prefixes.FirstPath(prefix); path != PathId.None && routes.Count < query.Limit; path = tables.Paths.Next(path))
         {
-            bool wanted = (!query.BestOnly && advertisedTo == PeerId.None) || path == best;
+            bool wanted = paths is not null ? IsTold(paths, prefix, path, advertisedTo) && (path == best || !query.BestOnly) : (!query.BestOnly && advertisedTo == PeerId.None) || path == best;
             wanted &= from == PeerId.None || tables.Paths.Peer(path) == from;
             wanted &= !query.RejectedOnly || tables.Paths.Has(path, PathMarks.Rejected) || tables.Paths.Has(path, PathMarks.Looped);
             if (wanted)
@@ -102,6 +108,9 @@ internal static class RouteQueries
             }
         }
     }
+
+    private static bool IsTold(PathAnnouncer paths, PrefixId prefix, PathId path, PeerId to) =>
+        paths.Sent.Find(prefix, path) is var row and not 0 && paths.Sent[row].Source != to;
 
     /// <summary>With what export policy and the session's own rules make of the attributes.</summary>
     private static RouteSnapshot AsSent(RibTables tables, PrefixId prefix, PathId path, PeerId to, RouteSnapshot route)
@@ -118,6 +127,7 @@ internal static class RouteQueries
         ReadOnlySpan<byte> hop = nextHop.Length == 0 ? CanonicalAttributes.Find(block, AttributeType.NextHop) : nextHop;
         return route with
         {
+            PathId = group.Paths is null ? 0 : (uint)path,
             NextHop = hop.IsEmpty ? default : IpAddress.FromBytes(hop.Length == 32 ? hop[..16] : hop),
             LinkLocalNextHop = hop.Length == 32 ? IpAddress.FromBytes(hop[16..]) : default,
             AsPath = AsPath.ToText(CanonicalAttributes.Find(block, AttributeType.AsPath)),
@@ -144,6 +154,7 @@ internal static class RouteQueries
         {
             Prefix = tables.Prefixes.Key(prefix).ToPrefix(tables.Family),
             PeerName = peer == PeerId.Local ? null : tables.Peers.Owner(peer).Settings.Name,
+            PathId = tables.Paths.Identifier(path),
             IsBest = path == tables.Prefixes.BestPath(prefix),
             IsMultipath = (marks & PathMarks.Multipath) != 0,
             IsStale = tables.Peers.Owner(peer).IsStale(tables.Paths.Epoch(path)),

@@ -142,9 +142,17 @@ internal sealed class Sweeps(RibTables tables, AdjRibIn rib, AdjRibOut export)
         {
             tables.Reconsider(prefix);
         }
-        else if (best != PathId.None && tables.Paths.Peer(best) == sweep.Peer)
+        else
         {
-            export.OnBestChanged(prefix, sourceMoved: false);
+            if (best != PathId.None && tables.Paths.Peer(best) == sweep.Peer)
+            {
+                export.OnBestChanged(prefix, sourceMoved: false);
+            }
+
+            if (export.TellsPaths && tables.Peers.Owner(sweep.Peer).Prefixes[(uint)prefix])
+            {
+                export.OnPathsChanged(prefix);
+            }
         }
     }
 }

@@ -34,6 +34,9 @@ internal sealed class UpdateBatch
 
     public IpFamily Family { get; set; }
 
+    /// <summary>RFC 7911: a path identifier stands before each prefix.</summary>
+    public bool HasPathIds { get; private set; }
+
     public int Length { get; private set; }
 
     public int Count { get; private set; }
@@ -46,8 +49,9 @@ internal sealed class UpdateBatch
 
     public ReadOnlySpan<byte> Bytes => _bytes;
 
-    public void Reset(PeerId peer, IpFamily family)
+    public void Reset(PeerId peer, IpFamily family, bool hasPathIds)
     {
+        HasPathIds = hasPathIds;
         Peer = peer;
         Family = family;
         Length = 0;
@@ -124,7 +128,7 @@ internal sealed class UpdateBatchPool
     private readonly Lock _gate = new();
     private readonly Stack<UpdateBatch> _free = new();
 
-    public UpdateBatch Rent(PeerId peer, IpFamily family)
+    public UpdateBatch Rent(PeerId peer, IpFamily family, bool hasPathIds = false)
     {
         UpdateBatch? batch;
         lock (_gate)
@@ -133,7 +137,7 @@ internal sealed class UpdateBatchPool
         }
 
         batch ??= new UpdateBatch();
-        batch.Reset(peer, family);
+        batch.Reset(peer, family, hasPathIds);
         return batch;
     }
 

@@ -30,6 +30,7 @@ internal sealed class UpdateDecoder
         _context = new AttributeContext(session.IsInternal, session.FourOctetAs, session.Families, session.IsConfederation, session.HasConfederation)
         {
             IPv6NextHops = session.IPv6NextHops,
+            PathIds = session.AddPathReceive,
         };
         _linkLocalHops = session.IPv6NextHops != AddressFamilies.None && session.RemoteAddress is { IsIPv6: true, IsLinkLocal: true };
         _marks = OnlyToCustomer.MarksReceived(session.LocalRole);
@@ -55,7 +56,8 @@ internal sealed class UpdateDecoder
         }
 
         bool ipv4 = (_session.Families & AddressFamilies.IPv4) != 0;
-        if (NlriReader.Count(update.Withdrawn, IpFamily.IPv4) < 0 || NlriReader.Count(update.Nlri, IpFamily.IPv4) < 0)
+        bool pathIds = HasPathIds(IpFamily.IPv4);
+        if (NlriReader.Count(update.Withdrawn, IpFamily.IPv4, pathIds) < 0 || NlriReader.Count(update.Nlri, IpFamily.IPv4, pathIds) < 0)
         {
             // RFC 7606 3 j: prefixes that cannot be found cannot be withdrawn either.
             return DecodeResult.Update(DecodeAction.SessionReset, Subcode.InvalidNetworkField, 0);
@@ -168,8 +170,10 @@ internal sealed class UpdateDecoder
     private uint FirstAs(ReadOnlySpan<byte> path) => _session.IsConfederation ? AsPath.FirstMember(path) : AsPath.First(path);
 
     private UpdateBatch BatchOf(IpFamily family) => family == IpFamily.IPv4
-        ? IPv4 ??= _pool.Rent(_peer, IpFamily.IPv4)
-        : IPv6 ??= _pool.Rent(_peer, IpFamily.IPv6);
+        ? IPv4 ??= _pool.Rent(_peer, IpFamily.IPv4, HasPathIds(IpFamily.IPv4))
+        : IPv6 ??= _pool.Rent(_peer, IpFamily.IPv6, HasPathIds(IpFamily.IPv6));
+
+    private bool HasPathIds(IpFamily family) => (_session.AddPathReceive & (family == IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6)) != 0;
 
     /// <summary>RFC 4271 6.3: the data field holds the attribute at fault, whole.</summary>
     private static byte[] Offender(ReadOnlySpan<byte> attributes, DecodeResult result)

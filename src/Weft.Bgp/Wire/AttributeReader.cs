@@ -10,6 +10,9 @@ internal readonly record struct AttributeContext(bool IsInternal, bool FourOctet
 {
     /// <summary>RFC 8950: families whose next hops may be IPv6 addresses although they are not.</summary>
     public AddressFamilies IPv6NextHops { get; init; }
+
+    /// <summary>RFC 7911: families whose NLRI carry path identifiers.</summary>
+    public AddressFamilies PathIds { get; init; }
 }
 
 /// <summary>
@@ -218,7 +221,7 @@ internal ref struct AttributeReader
         bool fits = nextHop.Length == 4 ? family == AddressFamilies.IPv4 : mayBeIPv6 && nextHop.Length is 16 or 32;
         ReachNlri = value[(5 + nextHop.Length)..];
         ReachFamily = family == AddressFamilies.IPv4 ? IpFamily.IPv4 : IpFamily.IPv6;
-        if (!fits || NlriReader.Count(ReachNlri, ReachFamily) < 0)
+        if (!fits || NlriReader.Count(ReachNlri, ReachFamily, (_context.PathIds & family) != 0) < 0)
         {
             return bad;
         }
@@ -245,7 +248,7 @@ internal ref struct AttributeReader
 
         UnreachFamily = family == AddressFamilies.IPv4 ? IpFamily.IPv4 : IpFamily.IPv6;
         UnreachNlri = value[3..];
-        return NlriReader.Count(UnreachNlri, UnreachFamily) < 0 ? bad : DecodeResult.Ok;
+        return NlriReader.Count(UnreachNlri, UnreachFamily, (_context.PathIds & family) != 0) < 0 ? bad : DecodeResult.Ok;
     }
 
     private DecodeResult Remember(byte type, byte flags, int start, int header, ReadOnlySpan<byte> value)

@@ -5,20 +5,29 @@ namespace Weft.Bgp.Wire;
 
 /// <summary>
 /// Walks prefixes in NLRI form: a length octet in bits, then as many octets as it needs. Bits beyond the length are masked (RFC 4271 4.3: they are irrelevant).
+/// With ADD-PATH (RFC 7911 3) four octets of path identifier stand before each.
 /// </summary>
 internal ref struct NlriReader
 {
     private readonly ReadOnlySpan<byte> _bytes;
     private readonly bool _ipv6;
+    private readonly int _idLength;
     private int _at;
 
-    public NlriReader(ReadOnlySpan<byte> bytes, IpFamily family)
+    public NlriReader(ReadOnlySpan<byte> bytes, IpFamily family, bool hasPathIds = false)
     {
         _bytes = bytes;
         _ipv6 = family == IpFamily.IPv6;
+        _idLength = hasPathIds ? PathIdLength : 0;
     }
 
+    /// <summary>Octets of a path identifier.</summary>
+    public const int PathIdLength = 4;
+
     public PrefixKey Current { get; private set; }
+
+    /// <summary>RFC 7911: the identifier before the current prefix; 0 without ADD-PATH.</summary>
+    public uint CurrentPathId { get; private set; }
 
     /// <summary>True after <see cref="MoveNext"/> stopped at a length beyond the family's or at missing octets.</summary>
     public bool Failed { get; private set; }
@@ -28,33 +37,47 @@ internal ref struct NlriReader
 
     public bool MoveNext()
     {
-        if (_at >= _bytes.Length)
+        int at = _at + _idLength;
+        if (at >= _bytes.Length)
         {
+            Failed = _at < _bytes.Length;
             return false;
         }
 
-        int length = _bytes[_at];
+        int length = _bytes[at];
         int octets = (length + 7) >> 3;
-        if (length > (_ipv6 ? 128 : 32) || octets > _bytes.Length - _at - 1)
+        if (length > (_ipv6 ? 128 : 32) || octets > _bytes.Length - at - 1)
         {
             Failed = true;
             return false;
         }
 
-        ReadOnlySpan<byte> address = _bytes.Slice(_at + 1, octets);
+        ReadOnlySpan<byte> address = _bytes.Slice(at + 1, octets);
         Current = _ipv6 ? ReadIPv6(address, length) : ReadIPv4(address, length);
-        _at += 1 + octets;
+        if (_idLength != 0)
+        {
+            CurrentPathId = BinaryPrimitives.ReadUInt32BigEndian(_bytes[_at..]);
+        }
+
+        _at = at + 1 + octets;
         return true;
     }
 
     /// <summary>Checks a whole NLRI field and counts its prefixes; -1 when it is malformed.</summary>
-    public static int Count(ReadOnlySpan<byte> bytes, IpFamily family)
+    public static int Count(ReadOnlySpan<byte> bytes, IpFamily family, bool hasPathIds = false)
     {
         int limit = family == IpFamily.IPv6 ? 128 : 32;
+        int idLength = hasPathIds ? PathIdLength : 0;
         int count = 0;
         int at = 0;
         while (at < bytes.Length)
         {
+            at += idLength;
+            if (at >= bytes.Length)
+            {
+                return -1;
+            }
+
             int length = bytes[at];
             at += 1 + (length + 7 >> 3);
             if (length > limit)

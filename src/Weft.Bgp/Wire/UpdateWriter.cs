@@ -39,7 +39,7 @@ internal ref struct UpdateWriter
         BinaryPrimitives.WriteUInt16BigEndian(_message[SectionsStart..], 0);
         if (!_multiprotocol)
         {
-            if (attributes.Length > _message.Length - SectionsStart - 4 - 5)
+            if (attributes.Length > _message.Length - SectionsStart - 4 - NlriReader.PathIdLength - 5)
             {
                 return false;
             }
@@ -54,7 +54,7 @@ internal ref struct UpdateWriter
 
         int start = SectionsStart + 4;
         int reach = UnreachHeader + 1 + nextHop.Length + 1;
-        if (attributes.Length > _message.Length - start - reach - 17)
+        if (attributes.Length > _message.Length - start - reach - NlriReader.PathIdLength - 17)
         {
             return false;
         }
@@ -96,6 +96,20 @@ internal ref struct UpdateWriter
             return false;
         }
 
+        _at += NlriReader.Write(_message[_at..], in key, _family);
+        return true;
+    }
+
+    /// <summary>With a path identifier (RFC 7911). False when the message is full.</summary>
+    public bool TryAdd(uint pathId, in PrefixKey key)
+    {
+        if (_at + NlriReader.PathIdLength + 1 + (key.Length + 7 >> 3) > _limit)
+        {
+            return false;
+        }
+
+        BinaryPrimitives.WriteUInt32BigEndian(_message[_at..], pathId);
+        _at += NlriReader.PathIdLength;
         _at += NlriReader.Write(_message[_at..], in key, _family);
         return true;
     }

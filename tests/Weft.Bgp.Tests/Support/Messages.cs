@@ -77,6 +77,12 @@ internal sealed class Decoded
 
     public List<IpFamily> EndOfRib { get; } = [];
 
+    /// <summary>Path identifiers of <see cref="Announced"/>, one each; 0 without ADD-PATH.</summary>
+    public List<uint> AnnouncedIds { get; } = [];
+
+    /// <summary>Path identifiers of <see cref="Withdrawn"/>.</summary>
+    public List<uint> WithdrawnIds { get; } = [];
+
     public void Take(UpdateBatch? batch)
     {
         if (batch is null)
@@ -92,15 +98,17 @@ internal sealed class Decoded
             }
 
             byte[] block = batch.Bytes.Slice(record.AttributesAt, record.AttributesLength).ToArray();
-            var nlri = new NlriReader(batch.Bytes.Slice(record.NlriAt, record.NlriLength), batch.Family);
+            var nlri = new NlriReader(batch.Bytes.Slice(record.NlriAt, record.NlriLength), batch.Family, batch.HasPathIds);
             while (nlri.MoveNext())
             {
                 if (record.Kind == BatchRecordKind.Announce)
                 {
+                    AnnouncedIds.Add(nlri.CurrentPathId);
                     Announced.Add((nlri.Current.ToPrefix(batch.Family), block));
                 }
                 else
                 {
+                    WithdrawnIds.Add(nlri.CurrentPathId);
                     Withdrawn.Add(nlri.Current.ToPrefix(batch.Family));
                 }
             }

@@ -46,6 +46,7 @@ internal sealed class RibHarness
         peer.Session = session?.Invoke(negotiated) ?? negotiated;
         peer.Decoder = new UpdateDecoder(_batches, peer.Id, peer.Session, peer.Settings, NullLogger.Instance);
         peer.Seen.Clear();
+        peer.SeenPaths.Clear();
         Rib.PeerUp(peer.Id, peer.Session, peer, static () => { });
         return peer;
     }
@@ -103,7 +104,7 @@ internal sealed class RibHarness
     }
 
     public void Announce(string name, string prefix, string path = "", byte origin = 0, uint? med = null, uint? localPreference = null, string? nextHop = null,
-        byte[]? extra = null)
+        byte[]? extra = null, uint? pathId = null)
     {
         TestPeer peer = _peers[name];
         uint[] ases = path.Length == 0 ? [] : [.. path.Split(' ').Select(uint.Parse)];
@@ -116,10 +117,10 @@ internal sealed class RibHarness
             .. localPreference is null ? [] : Number(0x40, 5, localPreference.Value),
             .. extra ?? [],
         ];
-        Receive(name, Messages.Update([], attributes, Nlri(prefix)));
+        Receive(name, Messages.Update([], attributes, Nlri(prefix, pathId)));
     }
 
-    public void Withdraw(string name, string prefix) => Receive(name, Messages.Update(Nlri(prefix), [], []));
+    public void Withdraw(string name, string prefix, uint? pathId = null) => Receive(name, Messages.Update(Nlri(prefix, pathId), [], []));
 
     /// <summary>Lets time pass, then works until nothing is left to do.</summary>
     public void After(TimeSpan time)
@@ -138,11 +139,13 @@ internal sealed class RibHarness
         }
     }
 
-    public static byte[] Nlri(string prefix)
+    /// <param name="pathId">Of a peer with ADD-PATH.</param>
+    public static byte[] Nlri(string prefix, uint? pathId = null)
     {
         byte[] room = new byte[17];
         IpPrefix parsed = IpPrefix.Parse(prefix);
-        return room[..NlriReader.Write(room, PrefixKey.From(parsed), parsed.Family)];
+        byte[] plain = room[..NlriReader.Write(room, PrefixKey.From(parsed), parsed.Family)];
+        return pathId is uint id ? [(byte)(id >> 24), (byte)(id >> 16), (byte)(id >> 8), (byte)id, .. plain] : plain;
     }
 
     private static byte[] Number(byte flags, byte type, uint value)
@@ -168,6 +171,13 @@ internal sealed class TestPeer(PeerId id, PeerSettings settings) : IBlockSink
 
     /// <summary>Prefix to canonical block, as sent to this peer.</summary>
     public Dictionary<IpPrefix, byte[]> Seen { get; } = [];
+
+    /// <summary>With ADD-PATH: prefix and identifier to canonical block; <see cref="Seen"/> then stays empty.</summary>
+    public Dictionary<(IpPrefix Prefix, uint Id), byte[]> SeenPaths { get; } = [];
+
+    /// <summary>AS paths of all paths of a prefix, sorted.</summary>
+    public string[] Paths(string prefix) =>
+        [.. SeenPaths.Where(p => p.Key.Prefix == IpPrefix.Parse(prefix)).Select(static p => AsPath.ToText(CanonicalAttributes.Find(p.Value, AttributeType.AsPath))).Order(StringComparer.Ordinal)];
 
     public List<IpPrefix> WithdrawnUnknown { get; } = [];
 
@@ -238,22 +248,30 @@ internal sealed class TestPeer(PeerId id, PeerSettings settings) : IBlockSink
             }
 
             // The peer's own view: internal stays internal, and the sender is us.
-            NegotiatedSession theirs = Session with { LocalAs = Session.RemoteAs, RemoteAs = Session.LocalAs, LocalAddress = Session.RemoteAddress, LocalRole = null };
+            NegotiatedSession theirs = Session with { LocalAs = Session.RemoteAs, RemoteAs = Session.LocalAs, LocalAddress = Session.RemoteAddress, LocalRole = null, AddPathReceive = Session.AddPathSend };
             (DecodeResult result, Decoded routes) = Support.Messages.Decode(message, theirs, enforceFirstAs: true);
             Assert.Equal(DecodeAction.None, result.Action);
-            foreach (IpPrefix prefix in routes.Withdrawn)
+            bool several = Session.AddPathSend != AddressFamilies.None;
+            foreach ((IpPrefix prefix, uint id) in routes.Withdrawn.Zip(routes.WithdrawnIds))
             {
                 Heard.Add($"-{prefix}");
-                if (!Seen.Remove(prefix))
+                if (!(several ? SeenPaths.Remove((prefix, id)) : Seen.Remove(prefix)))
                 {
                     WithdrawnUnknown.Add(prefix);
                 }
             }
 
-            foreach ((IpPrefix prefix, byte[] attributes) in routes.Announced)
+            foreach (((IpPrefix prefix, byte[] attributes), uint id) in routes.Announced.Zip(routes.AnnouncedIds))
             {
                 Heard.Add($"+{prefix}");
-                Seen[prefix] = attributes;
+                if (several)
+                {
+                    SeenPaths[(prefix, id)] = attributes;
+                }
+                else
+                {
+                    Seen[prefix] = attributes;
+                }
             }
 
             Heard.AddRange(routes.EndOfRib.Select(static _ => "end of rib"));
