@@ -66,7 +66,7 @@ internal static class RouteExplanations
             PeerName = target.Settings.Name,
             Barred = barred,
             Policy = trace,
-            Announced = target.Member?.Group?.Sent[(uint)prefix] == true && source.Id != to,
+            Announced = source.Id != to && target.Member?.Group is { } group && (group.Paths is { } paths ? paths.Sent.Find(prefix, path) != 0 : group.Sent[(uint)prefix]),
         };
     }
 

@@ -20,9 +20,7 @@ internal static class PolicyAnswers
 
         foreach ((RouteSnapshot route, JsonObject answer) in paths)
         {
-            // A neighbour that sends several paths of a prefix is told apart by next hop; import policy may have changed that since.
-            RouteExplanation[] ofPeer = [.. explanations.Where(e => e.Route.PeerName == route.PeerName)];
-            if ((ofPeer.FirstOrDefault(e => e.Route.NextHop == route.NextHop) ?? ofPeer.FirstOrDefault()) is { } explanation)
+            if (explanations.FirstOrDefault(e => e.Route.PeerName == route.PeerName && e.Route.PathId == route.PathId) is { } explanation)
             {
                 Add(answer, explanation, route.PeerName);
             }

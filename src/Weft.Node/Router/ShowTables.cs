@@ -86,6 +86,8 @@ internal static class ShowTables
                     ? $"graceful restart ({restart}, {Text(session["peerRestartTime"])} s{(Flag(session["restartNotifications"]) ? ", through notifications" : "")})" : "",
                 List(session["longLived"]) is { Length: > 0 } longLived ? $"long-lived graceful restart ({longLived}, {LongLivedTime(session)} s)" : "",
                 Text(session["peerRole"]) is { Length: > 0 } peerRole ? $"role (it is our {peerRole})" : "",
+                List(session["addPathReceive"]) is { Length: > 0 } taken ? $"several paths received ({taken})" : "",
+                List(session["addPathSend"]) is { Length: > 0 } told ? $"several paths sent ({told}{(Text(n["addPathLimit"]) is { Length: > 0 } most ? $", the best {most}" : "")})" : "",
                 List(session["extendedNextHop"]) is { Length: > 0 } hops ? $"IPv6 next hops ({hops})" : "",
             }.Where(s => s.Length > 0)));
         }
@@ -124,7 +126,7 @@ internal static class ShowTables
         return
         [
             $"{(Flag(route["best"]) ? "*" : Flag(route["multipath"]) ? "=" : " ")}{(Flag(route["installed"]) ? "K" : " ")}{(Flag(route["stale"]) ? "S" : "")}",
-            shown, Text(route["nextHop"]), Text(route["source"]), Text(route["localPref"]),
+            shown, Text(route["nextHop"]), $"{Text(route["source"])}{(Text(route["pathId"]) is { Length: > 0 } id ? $" path {id}" : "")}", Text(route["localPref"]),
             Text(route["asPath"]) is { Length: > 0 } path ? path : Text(route["origin"]), Text(route["reason"]),
         ];
     }
@@ -140,6 +142,7 @@ internal static class ShowTables
             Flag(route["installed"]) ? "in the kernel" : "", Flag(route["stale"]) ? "stale: its neighbour restarts" : "",
         }.Where(s => s.Length > 0)));
         Line(text, "  next hop", $"{Text(route["nextHop"])}{(Text(route["linkLocalNextHop"]) is { Length: > 0 } beside ? $" ({beside})" : "")}{(Flag(route["nextHopReachable"]) ? "" : ", unreachable")}");
+        Line(text, "  path id", Text(route["pathId"]));
         Line(text, "  AS path", Text(route["asPath"]) is { Length: > 0 } path ? path : "(empty)");
         Line(text, "  origin", Text(route["origin"]));
         Line(text, "  preference", $"{Text(route["localPref"])}{(route["med"] is null ? "" : $", MED {Text(route["med"])}")}");

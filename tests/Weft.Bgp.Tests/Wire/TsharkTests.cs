@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Weft.Bgp.Export;
 using Weft.Bgp.Rib;
+using Weft.Bgp.Session;
 using Weft.Bgp.Tests.Support;
 using Weft.Bgp.Wire;
 using Weft.Primitives.Net;
@@ -68,14 +69,50 @@ public sealed class TsharkTests
         Assert.Equal(["2001:db8:7::"], Vectors.Values(packets[9], "bgp.mp_unreach_nlri_ipv6_prefix"));
     }
 
+    [Theory]
+    [InlineData(IpFamily.IPv4)]
+    [InlineData(IpFamily.IPv6)]
+    public async Task PathIdentifiers_AreUnderstood(IpFamily family)
+    {
+        List<byte[]> messages = Updates(family, family == IpFamily.IPv4 ? "203.0.113.0/24" : "2001:db8:7::/48", static s => s with { AddPathSend = AddressFamilies.Both });
+
+        JsonArray packets = await DecodeAsync(messages);
+
+        string text = packets.ToJsonString();
+        Assert.Equal(2, packets.Count);
+        Assert.DoesNotContain("malformed", text, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain("_ws.expert", text);
+        Assert.All(packets, static p => Assert.Equal(["1"], Vectors.Values(p, "bgp.nlri_path_id")));
+        Assert.Contains(family == IpFamily.IPv4 ? "203.0.113.0" : "2001:db8:7::", text);
+    }
+
+    [Fact]
+    public async Task IPv4RouteWithIPv6NextHop_IsUnderstood()
+    {
+        List<byte[]> messages = Updates(IpFamily.IPv4, "203.0.113.0/24", static s => s with
+        {
+            IPv6NextHops = AddressFamilies.IPv4, LocalAddress = IpAddress.Parse("2001:db8::1"), LocalLinkLocal = IpAddress.Parse("fe80::1"),
+        });
+
+        JsonArray packets = await DecodeAsync(messages);
+
+        string text = packets.ToJsonString();
+        Assert.DoesNotContain("malformed", text, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain("_ws.expert", text);
+        Assert.Equal(["203.0.113.0"], Vectors.Values(packets[0], "bgp.mp_reach_nlri_ipv4_prefix"));
+        Assert.Equal(["2001:db8::1"], Vectors.Values(packets[0], "bgp.update.path_attribute.mp_reach_nlri.next_hop.ipv6"));
+        Assert.Equal(["203.0.113.0"], Vectors.Values(packets[1], "bgp.withdrawn_prefix"));
+    }
+
     /// <summary>An announcement with every attribute kind, and its withdrawal, taken from what a member is sent.</summary>
-    private static List<byte[]> Updates(IpFamily family, string prefix)
+    private static List<byte[]> Updates(IpFamily family, string prefix, Func<NegotiatedSession, NegotiatedSession>? with = null)
     {
         var rib = new RibHarness(family);
         rib.Up("a", "10.0.0.10", 65010);
         var tap = new Tap();
         rib.Up("b", "10.0.0.20", 65020);
-        rib.Rib.PeerUp(rib["b"].Id, rib["b"].Session! with { LocalAddress = IpAddress.Parse(family == IpFamily.IPv4 ? "10.0.0.1" : "2001:db8::1") }, tap, static () => { });
+        NegotiatedSession session = rib["b"].Session! with { LocalAddress = IpAddress.Parse(family == IpFamily.IPv4 ? "10.0.0.1" : "2001:db8::1") };
+        rib.Rib.PeerUp(rib["b"].Id, with?.Invoke(session) ?? session, tap, static () => { });
         byte[] extra =
         [
             0x40, 6, 0, 0xC0, 7, 8, 0, 0, 0xFD, 0xF2, 10, 0, 0, 10, 0xC0, 8, 8, 0xFD, 0xF2, 0, 1, 0xFD, 0xF2, 0, 2,
