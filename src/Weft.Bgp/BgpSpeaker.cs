@@ -42,15 +42,15 @@ public sealed class BgpSpeaker
 
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly DateTimeOffset _startedAt;
     private readonly RibLoops _ribs;
     private readonly SessionLoop[] _loops;
     private readonly SessionServices _services;
-    private readonly IdPool _ids = new();
+    private readonly PeerSet _peers;
     private readonly TaskCompletionSource _fault = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // Guards changes of the set of peers (and the pool of ids), and of the authorizations, against one another; readers take the immutable dictionary.
+    // Guards changes of the authorizations against one another.
     private readonly SemaphoreSlim _change = new(1, 1);
-    private ImmutableDictionary<string, PeerSession> _peers = ImmutableDictionary<string, PeerSession>.Empty;
     private RoaTable _roas = RoaTable.Empty;
     private volatile bool _graceful;
 
@@ -61,6 +61,7 @@ public sealed class BgpSpeaker
         Options = options;
         _time = time;
         _logger = logger;
+        _startedAt = time.GetUtcNow();
         var batches = new UpdateBatchPool();
         var blocks = new EncodedBlockPool();
         _ribs = new RibLoops(
@@ -73,6 +74,7 @@ public sealed class BgpSpeaker
         }
 
         _services = new SessionServices(options, transport, _ribs, batches, time, logger, Random.Shared.NextDouble, f => _fault.TrySetException(f));
+        _peers = new PeerSet(_services, _loops);
     }
 
     public SpeakerOptions Options { get; }
@@ -108,7 +110,8 @@ public sealed class BgpSpeaker
     private async Task StopSessionsAsync()
     {
         BgpError? cease = _graceful ? null : new BgpError(ErrorCode.Cease, Subcode.AdministrativeShutdown);
-        Task<Task>[] ends = [.. _peers.Values.Select(p => AskAsync(p, () =>
+        _peers.Stop();
+        Task<Task>[] ends = [.. _peers.All.Select(p => PeerSet.AskAsync(p, () =>
         {
             Task ended = p.WhenEnded();
             p.Stop(cease, "the speaker stops");
@@ -121,126 +124,49 @@ public sealed class BgpSpeaker
     /// <summary>The coming stop is a restart: connections are closed without a NOTIFICATION.</summary>
     public void StopGracefully() => _graceful = true;
 
-    public async Task<PeerChange> AddPeerAsync(PeerSettings settings, CancellationToken stop = default)
+    /// <summary>Adds a peer, or a range of addresses from which peers may come (<see cref="PeerSettings.Range"/>).</summary>
+    public Task<PeerChange> AddPeerAsync(PeerSettings settings, CancellationToken stop = default)
     {
         Validate(settings);
-        await _change.WaitAsync(stop);
-        try
-        {
-            if (_peers.ContainsKey(settings.Name))
-            {
-                return PeerChange.AlreadyExists;
-            }
-
-            var id = (PeerId)_ids.Take();
-            SessionLoop loop = _loops[(int)id % _loops.Length];
-            var peer = new PeerSession(id, settings, loop, _services);
-            await _ribs.IPv4.PostAsync(() => _ribs.IPv4.AddPeer(id, settings), stop);
-            await _ribs.IPv6.PostAsync(() => _ribs.IPv6.AddPeer(id, settings), stop);
-            _peers = _peers.Add(settings.Name, peer);
-            await loop.PostAsync(peer.Start, stop);
-            return PeerChange.Done;
-        }
-        finally
-        {
-            _change.Release();
-        }
+        return _peers.AddAsync(settings, stop);
     }
 
     /// <summary>Changes what changed; resets the session only when one of its own parameters needs it. A policy is unchanged when it says the same.</summary>
-    public async Task<PeerChange> UpdatePeerAsync(PeerSettings settings, CancellationToken stop = default)
+    public Task<PeerChange> UpdatePeerAsync(PeerSettings settings, CancellationToken stop = default)
     {
         Validate(settings);
-        await _change.WaitAsync(stop);
-        try
-        {
-            if (!_peers.TryGetValue(settings.Name, out PeerSession? peer))
-            {
-                return PeerChange.NotFound;
-            }
-
-            bool reset = await AskAsync(peer, () => peer.Update(settings));
-            await _ribs.IPv4.PostAsync(() => _ribs.IPv4.UpdatePeer(peer.Id, settings), stop);
-            await _ribs.IPv6.PostAsync(() => _ribs.IPv6.UpdatePeer(peer.Id, settings), stop);
-            await peer.Loop.PostAsync(peer.Resume, CancellationToken.None);
-            return reset ? PeerChange.SessionReset : PeerChange.Done;
-        }
-        finally
-        {
-            _change.Release();
-        }
+        return _peers.UpdateAsync(settings, stop);
     }
 
     /// <summary>Ends the session with Cease/3 (peer de-configured) and forgets the peer and its routes.</summary>
-    public async Task<PeerChange> RemovePeerAsync(string name, CancellationToken stop = default)
-    {
-        await _change.WaitAsync(stop);
-        try
-        {
-            if (!_peers.TryGetValue(name, out PeerSession? peer))
-            {
-                return PeerChange.NotFound;
-            }
-
-            _peers = _peers.Remove(name);
-            Task ended = await AskAsync(peer, () =>
-            {
-                Task end = peer.WhenEnded();
-                peer.Stop(new BgpError(ErrorCode.Cease, Subcode.PeerDeconfigured), "removed from the configuration");
-                return end;
-            });
-
-            // The last batches of the session come before this, from the same tasks that are waited for.
-            await ended;
-            await Task.WhenAll(
-                await AskAsync(_ribs.IPv4, r => r.RemovePeer(peer.Id), CancellationToken.None),
-                await AskAsync(_ribs.IPv6, r => r.RemovePeer(peer.Id), CancellationToken.None));
-            _ids.Return((uint)peer.Id);
-            return PeerChange.Done;
-        }
-        finally
-        {
-            _change.Release();
-        }
-    }
+    public Task<PeerChange> RemovePeerAsync(string name, CancellationToken stop = default) => _peers.RemoveAsync(name, stop);
 
     /// <summary>Ends the session with Cease/4 (administrative reset) and lets it come up again.</summary>
     /// <param name="message">Sent as shutdown communication (RFC 9003); null: none.</param>
     public async Task<PeerChange> ResetPeerAsync(string name, string? message = null, CancellationToken stop = default)
     {
-        if (!_peers.TryGetValue(name, out PeerSession? peer))
+        if (_peers.Named(name) is not { } peers)
         {
             return PeerChange.NotFound;
         }
 
-        await peer.Loop.PostAsync(() => peer.Reset(message), stop);
+        foreach (PeerSession peer in peers)
+        {
+            await peer.Loop.PostAsync(() => peer.Reset(message), stop);
+        }
+
         return PeerChange.Done;
     }
 
     /// <summary>
-    /// Takes an incoming connection. The peer is found by remote address (and local address where several fit). A connection nobody expects is answered by Cease/5
+    /// Takes an incoming connection. The peer is found by remote address (and local address where several fit), or made when the address is in a range. A connection nobody expects is answered by Cease/5
     /// (connection rejected) and closed; false is returned.
     /// </summary>
     public async Task<bool> AcceptAsync(IPeerConnection connection, CancellationToken stop = default)
     {
-        PeerSession? found = null;
-        foreach (PeerSession peer in _peers.Values)
-        {
-            bool fits = peer.Settings.Address == connection.RemoteAddress;
-            if (fits && (found is null || peer.Settings.LocalAddress == connection.LocalAddress))
-            {
-                found = peer;
-            }
-        }
-
-        bool taken = found is not null && await AskAsync(found, () => found.Accept(connection));
+        bool taken = await _peers.AcceptAsync(connection, stop);
         if (!taken)
         {
-            if (found is null)
-            {
-                Log.UnknownPeer(_logger, connection.RemoteAddress);
-            }
-
             await Refusal.SendAsync(connection);
         }
 
@@ -300,16 +226,38 @@ public sealed class BgpSpeaker
     public async Task<ImmutableArray<PeerSnapshot>> GetPeersAsync(CancellationToken stop = default)
     {
         ImmutableArray<PeerSnapshot>.Builder snapshots = ImmutableArray.CreateBuilder<PeerSnapshot>();
-        foreach (PeerSession peer in _peers.Values.OrderBy(static p => p.Settings.Name, StringComparer.Ordinal))
+        foreach (PeerSession peer in _peers.All.OrderBy(static p => p.Settings.Name, StringComparer.Ordinal))
         {
             PeerFamilySnapshot?[] families = [await AskAsync(_ribs.IPv4, r => r.Describe(peer.Id), stop), await AskAsync(_ribs.IPv6, r => r.Describe(peer.Id), stop)];
             ImmutableArray<PeerFamilySnapshot> running = [.. families.OfType<PeerFamilySnapshot>()
                 .Where(f => (peer.Settings.Families & (f.Family == IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6)) != 0)];
-            snapshots.Add(await AskAsync(peer, () => peer.Describe(running)));
+            snapshots.Add(await PeerSet.AskAsync(peer, () => peer.Describe(running)));
         }
 
+        foreach (PeerRange range in _peers.Ranges)
+        {
+            snapshots.Add(Describe(range));
+        }
+
+        snapshots.Sort(static (a, b) => string.CompareOrdinal(a.Settings.Name, b.Settings.Name));
         return snapshots.ToImmutable();
     }
+
+    private PeerSnapshot Describe(PeerRange range) => new()
+    {
+        Settings = range.Settings,
+        State = SessionState.Idle,
+        Since = _startedAt,
+        EstablishedCount = 0,
+        LastError = range.LastEnd?.Reason,
+        LastErrorAt = range.LastEnd?.At,
+        Received = default,
+        Sent = default,
+        Negotiated = null,
+        Families = [],
+        Neighbors = _peers.Count(range),
+        Refused = range.Refused,
+    };
 
     /// <summary>Paths by prefix, best first within a prefix. Null when <see cref="RouteQuery.FromPeer"/> or <see cref="RouteQuery.AdvertisedTo"/> is unknown.</summary>
     public async Task<ImmutableArray<RouteSnapshot>?> GetRoutesAsync(RouteQuery query, CancellationToken stop = default)
@@ -379,20 +327,24 @@ public sealed class BgpSpeaker
     /// <summary>Asks the peer to send all its routes again (RFC 2918); with RFC 7313 what it does not send again is dropped.</summary>
     /// <returns>Null when it was asked; else why it cannot be.</returns>
     public async Task<string?> AskForRoutesAsync(string name) =>
-        _peers.TryGetValue(name, out PeerSession? peer) ? await AskAsync(peer, peer.AskForRoutes) : $"no peer \"{name}\"";
+        _peers.Find(name) is PeerSession peer ? await PeerSet.AskAsync(peer, peer.AskForRoutes) : $"no peer \"{name}\"";
 
     /// <summary>Runs export policy again and sends the peer the whole table; the session stays.</summary>
     public Task<PeerChange> SoftResetOutAsync(string name, CancellationToken stop = default) => OnRibsAsync(name, static (rib, id) => rib.RefreshPeer(id), stop);
 
     private async Task<PeerChange> OnRibsAsync(string name, Action<RibLoop, PeerId> act, CancellationToken stop)
     {
-        if (!_peers.TryGetValue(name, out PeerSession? peer))
+        if (_peers.Named(name) is not { } peers)
         {
             return PeerChange.NotFound;
         }
 
-        await _ribs.IPv4.PostAsync(() => act(_ribs.IPv4, peer.Id), stop);
-        await _ribs.IPv6.PostAsync(() => act(_ribs.IPv6, peer.Id), stop);
+        foreach (PeerSession peer in peers)
+        {
+            await _ribs.IPv4.PostAsync(() => act(_ribs.IPv4, peer.Id), stop);
+            await _ribs.IPv6.PostAsync(() => act(_ribs.IPv6, peer.Id), stop);
+        }
+
         return PeerChange.Done;
     }
 
@@ -429,7 +381,7 @@ public sealed class BgpSpeaker
     {
         ArgumentException.ThrowIfNullOrEmpty(settings.Name);
         ArgumentOutOfRangeException.ThrowIfEqual(settings.Address.Family, IpFamily.None);
-        ArgumentOutOfRangeException.ThrowIfZero(settings.RemoteAs);
+        ArgumentOutOfRangeException.ThrowIfEqual(settings.RemoteAs == 0 && settings.AcceptedAs is null, true);
         ArgumentOutOfRangeException.ThrowIfEqual(settings.Families, AddressFamilies.None);
         if (settings.HoldTime != TimeSpan.Zero)
         {
@@ -448,17 +400,9 @@ public sealed class BgpSpeaker
             return true;
         }
 
-        bool known = _peers.TryGetValue(name, out PeerSession? peer);
+        PeerSession? peer = _peers.Find(name);
         id = peer?.Id ?? PeerId.None;
-        return known;
-    }
-
-    /// <summary>Runs a question on the peer's loop.</summary>
-    private static async Task<T> AskAsync<T>(PeerSession peer, Func<T> question)
-    {
-        var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await peer.Loop.PostAsync(() => answer.SetResult(question()), CancellationToken.None);
-        return await answer.Task;
+        return peer is not null;
     }
 
     private static async Task<T> AskAsync<T>(RibLoop rib, Func<RibLoop, T> question, CancellationToken stop)

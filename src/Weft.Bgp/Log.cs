@@ -27,6 +27,12 @@ internal static partial class Log
     [LoggerMessage(1506, LogLevel.Error, "peer {Peer}: more than {Limit} {Family} prefixes; the session is ended and {Then}")]
     public static partial void PrefixLimit(ILogger logger, string peer, int limit, IpFamily family, string then);
 
+    [LoggerMessage(1522, LogLevel.Warning, "range {Range}: {Remote} refused: there are {Maximum} neighbours already ({Count} refused so far)")]
+    public static partial void RangeFull(ILogger logger, string range, IpAddress remote, int maximum, long count);
+
+    [LoggerMessage(1523, LogLevel.Information, "peer {Peer}: forgotten: {Reason}")]
+    public static partial void PeerForgotten(ILogger logger, string peer, string reason);
+
     [LoggerMessage(1520, LogLevel.Warning, "peer {Peer}: {Count} {Family} prefixes, the limit is {Limit}")]
     public static partial void PrefixWarning(ILogger logger, string peer, IpFamily family, int count, int limit);
 

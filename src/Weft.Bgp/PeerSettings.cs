@@ -59,8 +59,28 @@ public sealed record PeerSettings
     /// <summary>Source address of the connection; unset: the kernel chooses.</summary>
     public IpAddress LocalAddress { get; init; }
 
-    /// <summary>The AS the neighbour must announce in its OPEN; anything else is answered by NOTIFICATION 2/2.</summary>
+    /// <summary>Unset: one peer. Else peers from all these addresses, each made when it connects; <see cref="Address"/> is that of the range.</summary>
+    public IpPrefix Range { get; init; }
+
+    /// <summary>Peers a range may have at a time.</summary>
+    public int MaximumNeighbors { get; init; } = 100;
+
+    /// <summary>Of a peer that came from a range: the name of that.</summary>
+    public string? RangeName { get; init; }
+
+    /// <summary>The AS the neighbour must announce in its OPEN; anything else is answered by NOTIFICATION 2/2. 0: one of <see cref="AcceptedAs"/>.</summary>
     public required uint RemoteAs { get; init; }
+
+    /// <summary>Where <see cref="RemoteAs"/> is 0.</summary>
+    public AsRanges? AcceptedAs { get; init; }
+
+    public bool IsRange => Range.Family != IpFamily.None;
+
+    public bool Accepts(uint number) => number != 0 && (RemoteAs != 0 ? number == RemoteAs : AcceptedAs?.Contains(number) == true);
+
+    /// <summary>The peer of this range that came from an address; called "RANGE@address".</summary>
+    public PeerSettings OfRange(IpAddress address) =>
+        this with { Name = $"{Name}@{address}", Address = address, Range = default, RangeName = Name, MaximumNeighbors = 0, Connect = ConnectMode.Passive };
 
     /// <summary>Our AS towards this neighbour; 0: <see cref="SpeakerOptions.LocalAs"/>.</summary>
     public uint LocalAs { get; init; }

@@ -89,6 +89,12 @@ public sealed record PeerSnapshot
 
     public required ImmutableArray<PeerFamilySnapshot> Families { get; init; }
 
+    /// <summary>Of a range: peers that have come from it and are here; null: this is one peer.</summary>
+    public int? Neighbors { get; init; }
+
+    /// <summary>Of a range: connections refused because it was full.</summary>
+    public long Refused { get; init; }
+
     /// <summary>Why the session is kept down although it is enabled: the prefix limit; null: it is not.</summary>
     public string? HeldDown { get; init; }
 

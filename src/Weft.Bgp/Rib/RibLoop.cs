@@ -426,6 +426,9 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
 
     public ImmutableArray<RouteExplanation> Explain(IpPrefix prefix, PeerId from, PeerId to) => RouteExplanations.Run(Tables, _decision, prefix, from, to);
 
+    /// <summary>True while routes of a peer without a session wait for its return (RFC 4724, RFC 9494).</summary>
+    public bool KeepsRoutes(PeerId id) => Tables.Peers[id] is { Session: null, Epochs.StalePaths: > 0 };
+
     public PeerFamilySnapshot? Describe(PeerId id) => Tables.Peers[id] is not RibPeer peer ? null : new PeerFamilySnapshot(
         Family, peer.Received, peer.Accepted, RouteQueries.CountAdvertised(Tables, peer.Member), peer.EndOfRibReceived, peer.Member is { EndOfRibDue: false })
     {

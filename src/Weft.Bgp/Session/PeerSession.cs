@@ -9,7 +9,11 @@ namespace Weft.Bgp.Session;
 /// <summary>What all sessions of a speaker share.</summary>
 internal sealed record SessionServices(
     SpeakerOptions Options, IPeerTransport Transport, RibLoops Ribs, UpdateBatchPool Batches, TimeProvider Time, ILogger Logger,
-    Func<double> Jitter, Action<Exception> Fault);
+    Func<double> Jitter, Action<Exception> Fault)
+{
+    /// <summary>Told when a peer of a range has no connection any more.</summary>
+    public Action<PeerSession> Ended { get; init; } = static _ => { };
+}
 
 /// <summary>
 /// One configured peer: its state machine, timers and connections. While two connections collide there are two machines (RFC 4271 6.8). All members run on the
@@ -96,6 +100,23 @@ internal sealed class PeerSession
         }
 
         return _allEnded.Task;
+    }
+
+    /// <summary>Asks whether a peer of a range may be forgotten; from then on it takes no connection.</summary>
+    public (Retirement Retirement, string? Reason) TryRetire()
+    {
+        if (_ending != 0 || _waiting is not null || _main.Connection is not null || _second is not null)
+        {
+            return (Retirement.Alive, null);
+        }
+
+        if (_heldDown is not null && Settings.Enabled)
+        {
+            return (Retirement.Later, null);
+        }
+
+        _removed = true;
+        return (Retirement.Done, _lastError);
     }
 
     public void Reset(string? message)
@@ -225,6 +246,10 @@ internal sealed class PeerSession
         }
 
         TakeWaiting();
+        if (Settings.RangeName is not null && _ending == 0 && !_removed)
+        {
+            _services.Ended(this);
+        }
     }
 
     private void TakeWaiting()

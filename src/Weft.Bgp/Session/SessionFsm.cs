@@ -14,7 +14,6 @@ internal sealed record SessionConfig
     /// <summary>Null: we are in none.</summary>
     public Confederation? Confederation { get; init; }
 
-    public bool IsInternal => LocalOpen.As == Settings.RemoteAs;
 }
 
 /// <summary>
@@ -270,13 +269,13 @@ internal sealed class SessionFsm
     private BgpError? Refuse(OpenMessage open, out string reason)
     {
         PeerSettings settings = _config.Settings;
-        if (open.As != settings.RemoteAs)
+        if (!settings.Accepts(open.As))
         {
-            reason = $"the peer says it is AS {open.As}, configured is AS {settings.RemoteAs}";
+            reason = $"the peer says it is AS {open.As}, configured is AS {(settings.RemoteAs != 0 ? settings.RemoteAs : settings.AcceptedAs)}";
             return new BgpError(ErrorCode.OpenMessage, Subcode.BadPeerAs);
         }
 
-        if (open.RouterId.IsUnspecified || (_config.IsInternal && open.RouterId == _config.LocalOpen.RouterId))
+        if (open.RouterId.IsUnspecified || (open.As == _config.LocalOpen.As && open.RouterId == _config.LocalOpen.RouterId))
         {
             reason = $"the peer's router id {open.RouterId} is zero or our own";
             return new BgpError(ErrorCode.OpenMessage, Subcode.BadBgpIdentifier);
@@ -288,7 +287,7 @@ internal sealed class SessionFsm
             return new BgpError(ErrorCode.OpenMessage, Subcode.UnacceptableHoldTime);
         }
 
-        if (_config.LocalOpen.Role is BgpRole role && RoleProblem(role, settings.RoleStrict, open) is string mismatch)
+        if (_config.LocalOpen.Role is BgpRole role && open.As != _config.LocalOpen.As && RoleProblem(role, settings.RoleStrict, open) is string mismatch)
         {
             reason = mismatch;
             return new BgpError(ErrorCode.OpenMessage, Subcode.RoleMismatch);
@@ -354,7 +353,7 @@ internal sealed class SessionFsm
             IPv6NextHops = own.IPv6NextHops & open.IPv6NextHops & common,
             IsConfederation = member,
             HasConfederation = _config.Confederation is not null && (member || open.As == own.As),
-            LocalRole = own.Role,
+            LocalRole = member || open.As == own.As ? null : own.Role,
             RemoteRole = open.Role,
         };
     }

@@ -82,7 +82,10 @@ internal sealed record DesiredRouter
         foreach (NeighborSettings neighbor in settings.Neighbors)
         {
             peers[neighbor.Name] = neighbor.Restarts.Apply(FromSettings(neighbor, settings, localAs, pools, addresses));
-            local.TryAdd(neighbor.Address, neighbor.Name);
+            if (!neighbor.IsRange)
+            {
+                local.TryAdd(neighbor.Address, neighbor.Name);
+            }
         }
 
         foreach (PeerSettings peer in cluster.Peers)
@@ -146,7 +149,7 @@ internal sealed record DesiredRouter
 
     private static PeerSettings FromSettings(NeighborSettings n, RouterSettings settings, uint localAs, RoutePolicy pools, IHostAddresses addresses)
     {
-        bool isInternal = n.RemoteAs == (n.LocalAs != 0 ? n.LocalAs : localAs);
+        bool isInternal = n.Accepts(n.LocalAs != 0 ? n.LocalAs : localAs);
 
         // RFC 4271 5.1.3: on a link shared with an external neighbour, a third router on it is named as next hop instead of us.
         bool shares = !isInternal && n.Multihop == 0 && n.TtlSecurity <= 1;
@@ -160,7 +163,10 @@ internal sealed record DesiredRouter
             Port = n.Port,
             Interface = n.Interface,
             LocalAddress = n.SourceAddress,
+            Range = n.Range,
+            MaximumNeighbors = n.MaximumNeighbors,
             RemoteAs = n.RemoteAs,
+            AcceptedAs = n.RemoteAs == 0 ? n.AcceptedAs : null,
             LocalAs = n.LocalAs,
             Connect = n.Passive ? ConnectMode.Passive : ConnectMode.Active,
             Families = n.Families,

@@ -18,7 +18,7 @@ internal static partial class Log
     public static partial void Problem(ILogger logger, string problem);
 
     [LoggerMessage(1904, LogLevel.Information, "neighbour {name} ({address}, AS {remoteAs}) added")]
-    public static partial void PeerAdded(ILogger logger, string name, IpAddress address, uint remoteAs);
+    public static partial void PeerAdded(ILogger logger, string name, string address, string remoteAs);
 
     [LoggerMessage(1905, LogLevel.Information, "neighbour {name} changed: {outcome}")]
     public static partial void PeerChanged(ILogger logger, string name, string outcome);
@@ -51,7 +51,7 @@ internal static partial class Log
     public static partial void ReloadRefused(ILogger logger, string problem);
 
     [LoggerMessage(1917, LogLevel.Error, "TCP MD5 key for {address} on {endpoint}: {reason}; its connections will not be accepted")]
-    public static partial void KeyRefused(ILogger logger, IpAddress address, string endpoint, string reason);
+    public static partial void KeyRefused(ILogger logger, IpPrefix address, string endpoint, string reason);
 
     [LoggerMessage(1918, LogLevel.Warning, "[{section}] {key} changed: takes effect at the next start")]
     public static partial void NeedsRestart(ILogger logger, string section, string key);

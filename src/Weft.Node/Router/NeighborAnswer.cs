@@ -13,22 +13,28 @@ internal static class NeighborAnswer
     {
         PeerSettings settings = peer.Settings;
         PeerTransportOptions options = PeerSocket.Options(settings);
-        uint localAs = settings.LocalAs != 0 ? settings.LocalAs : now.Speaker!.Options.LocalAsTowards(settings.RemoteAs);
-        bool isMember = now.Speaker!.Options.Confederation?.IsOtherMember(settings.RemoteAs, localAs) == true;
-        bool isRequired = settings.RequirePolicy && settings.RemoteAs != localAs && !isMember;
+        uint remoteAs = settings.RemoteAs != 0 ? settings.RemoteAs : peer.Negotiated?.RemoteAs ?? 0;
+        uint localAs = peer.Negotiated?.LocalAs ?? (settings.LocalAs != 0 ? settings.LocalAs : now.Speaker!.Options.LocalAsTowards(remoteAs));
+        bool isMember = now.Speaker!.Options.Confederation?.IsOtherMember(remoteAs, localAs) == true;
+        bool isRequired = settings.RequirePolicy && remoteAs != localAs && !isMember;
         JsonObject neighbor = new()
         {
             ["name"] = settings.Name,
             ["address"] = settings.Address.ToString(),
             ["port"] = settings.Port,
             ["interface"] = settings.Interface,
-            ["remoteAs"] = settings.RemoteAs,
+            ["remoteAs"] = remoteAs != 0 ? remoteAs : settings.AcceptedAs?.ToString(),
+            ["range"] = settings.IsRange ? settings.Range.ToString() : null,
+            ["ofRange"] = settings.RangeName,
+            ["neighbors"] = peer.Neighbors,
+            ["maximumNeighbors"] = settings.IsRange ? settings.MaximumNeighbors : null,
+            ["refused"] = settings.IsRange ? peer.Refused : null,
             ["localAs"] = localAs,
             ["role"] = PeeringSettings.NameOf(settings.Role),
             ["roleStrict"] = settings.RoleStrict,
             ["confederation"] = isMember,
-            ["internal"] = settings.RemoteAs == localAs,
-            ["state"] = settings.Enabled ? peer.State.ToString() : "Disabled",
+            ["internal"] = remoteAs == localAs,
+            ["state"] = !settings.Enabled ? "Disabled" : settings.IsRange ? "Listening" : peer.State.ToString(),
             ["heldDown"] = peer.HeldDown,
             ["since"] = peer.Since.ToString("O"),
             ["seconds"] = (long)(time.GetUtcNow() - peer.Since).TotalSeconds,

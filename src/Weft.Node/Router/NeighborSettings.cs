@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Weft.Bgp;
 using Weft.Hosting.Configuration;
+using Weft.Model.Resources;
 using Weft.Primitives.Net;
 
 namespace Weft.Node.Router;
@@ -17,7 +18,13 @@ internal sealed record NeighborSettings
 
     public static readonly Setting<long> PortSetting = Setting.Integer(Section, "port", ListenEndpoint.BgpPort, 1, 65535, "TCP port we connect to.");
 
-    public static readonly Setting<uint> RemoteAsSetting = RouterSettings.AsSetting(Section, "remote-as", "Autonomous system the neighbour must announce.");
+    public static readonly Setting<IpPrefix> RangeSetting = Setting.Custom<IpPrefix>(Section, "range", "", "prefix", Setting.ParsePrefix,
+        "Instead of address: every neighbour that connects from these addresses, called NAME@ADDRESS. It is forgotten when its session has ended.");
+
+    public static readonly Setting<long> MaximumNeighborsSetting = Setting.Integer(Section, "maximum-neighbors", 100, 1, 100_000, "Neighbours a range may have at a time.");
+
+    public static readonly Setting<AsRanges> RemoteAsSetting = Setting.Custom<AsRanges>(Section, "remote-as", "", "AS (1..4294967294 or HIGH.LOW) | with range: AS, AS-AS, ... | any",
+        TryParseAs, "Autonomous system the neighbour must announce.");
 
     public static readonly Setting<uint> LocalAsSetting = RouterSettings.AsSetting(Section, "local-as", "Our autonomous system towards this neighbour; [router] local-as when not set.");
 
@@ -80,7 +87,7 @@ internal sealed record NeighborSettings
 
     public static readonly IReadOnlyList<ISetting> All =
     [
-        AddressSetting, InterfaceSetting, PortSetting, RemoteAsSetting, LocalAsSetting, DescriptionSetting, PasswordSetting, PasswordFileSetting, PassiveSetting,
+        AddressSetting, RangeSetting, MaximumNeighborsSetting, InterfaceSetting, PortSetting, RemoteAsSetting, LocalAsSetting, DescriptionSetting, PasswordSetting, PasswordFileSetting, PassiveSetting,
         EnabledSetting, SourceAddressSetting, TtlSecuritySetting, MultihopSetting, NextHopSelfSetting, RouteReflectorClientSetting, ImportSetting, ExportSetting,
         FamiliesSetting, HoldTimeSetting, KeepaliveSetting, ConnectRetrySetting, AllowLocalAsSetting, MultipathWeightSetting, .. PeeringSettings.All, .. RestartSettings.All,
         .. PathSettings.All,
@@ -94,7 +101,21 @@ internal sealed record NeighborSettings
 
     public int Port { get; init; } = ListenEndpoint.BgpPort;
 
+    /// <summary>Unset: one neighbour.</summary>
+    public IpPrefix Range { get; init; }
+
+    public bool IsRange => Range.Family != IpFamily.None;
+
+    public int MaximumNeighbors { get; init; }
+
+    /// <summary>0: one of <see cref="AcceptedAs"/>.</summary>
     public uint RemoteAs { get; init; }
+
+    /// <summary>Never null in a section without problems.</summary>
+    public AsRanges? AcceptedAs { get; init; }
+
+    /// <summary>The neighbour may be in the AS.</summary>
+    public bool Accepts(uint number) => AcceptedAs?.Contains(number) == true;
 
     /// <summary>0: that of the router.</summary>
     public uint LocalAs { get; init; }
@@ -153,7 +174,7 @@ internal sealed record NeighborSettings
         foreach (string name in reader.Instances("neighbor"))
         {
             NeighborSettings neighbor = Read(reader, name, router);
-            if (!seen.TryAdd((neighbor.Address, neighbor.Interface, neighbor.SourceAddress), name) && neighbor.Address.Family != IpFamily.None)
+            if (!neighbor.IsRange && !seen.TryAdd((neighbor.Address, neighbor.Interface, neighbor.SourceAddress), name) && neighbor.Address.Family != IpFamily.None)
             {
                 reader.Report(AddressSetting, $"{neighbor.Address} is the address of [neighbor:{seen[(neighbor.Address, neighbor.Interface, neighbor.SourceAddress)]}] too", name);
             }
@@ -161,12 +182,15 @@ internal sealed record NeighborSettings
             neighbors.Add(neighbor);
         }
 
+        CheckRanges(reader, neighbors);
         return neighbors.ToImmutable();
     }
 
     private static NeighborSettings Read(SettingsReader reader, string name, RouterSettings router)
     {
-        IpAddress address = reader.Require(AddressSetting, name) ?? default;
+        IpPrefix range = reader.IsSet(RangeSetting, name) ? reader.Get(RangeSetting, name) : default;
+        IpAddress address = range.Family != IpFamily.None ? range.Address : reader.Require(AddressSetting, name) ?? default;
+        AsRanges? remoteAs = reader.Require(RemoteAsSetting, name);
         string link = reader.Get(InterfaceSetting, name);
         NeighborSettings neighbor = new()
         {
@@ -174,7 +198,10 @@ internal sealed record NeighborSettings
             Address = address,
             Interface = link.Length > 0 ? link : null,
             Port = (int)reader.Get(PortSetting, name),
-            RemoteAs = reader.Require(RemoteAsSetting, name),
+            Range = range,
+            MaximumNeighbors = (int)reader.Get(MaximumNeighborsSetting, name),
+            RemoteAs = remoteAs?.Single ?? 0,
+            AcceptedAs = remoteAs,
             LocalAs = reader.IsSet(LocalAsSetting, name) ? reader.Get(LocalAsSetting, name) : 0,
             Description = reader.Get(DescriptionSetting, name),
             Password = ReadPassword(reader, name),
@@ -199,6 +226,50 @@ internal sealed record NeighborSettings
         neighbor = neighbor with { Peering = PeeringSettings.Read(reader, name, neighbor.HoldTime), Paths = PathSettings.Read(reader, name) };
         Check(reader, neighbor, router);
         return neighbor;
+    }
+
+    private static bool TryParseAs(string text, out AsRanges value, out string reason)
+    {
+        value = AsRanges.Any;
+        reason = "expected an AS number from 1 to 4294967294, plain or dotted (1.10); for a range of neighbours also a list (65001, 65010-65020) or any";
+        if (text.Equals("any", StringComparison.OrdinalIgnoreCase))
+        {
+            return true;
+        }
+
+        List<(uint, uint)> ranges = [];
+        foreach (string part in text.Split(',', StringSplitOptions.TrimEntries))
+        {
+            string[] ends = part.Split('-', 2, StringSplitOptions.TrimEntries);
+            if (!AsNumber.TryParse(ends[0], out AsNumber low) || !AsNumber.TryParse(ends[^1], out AsNumber high)
+                || low.Value == 0 || high.Value == uint.MaxValue || low.Value > high.Value)
+            {
+                return false;
+            }
+
+            ranges.Add((low.Value, high.Value));
+        }
+
+        value = new AsRanges { Ranges = [.. ranges] };
+        return true;
+    }
+
+    /// <summary>Ranges among themselves, and neighbours within ranges.</summary>
+    private static void CheckRanges(SettingsReader reader, IReadOnlyCollection<NeighborSettings> all)
+    {
+        foreach (NeighborSettings range in all.Where(static n => n.IsRange))
+        {
+            foreach (NeighborSettings other in all.Where(o => o != range && o.Range == range.Range && string.CompareOrdinal(o.Name, range.Name) < 0))
+            {
+                reader.Report(RangeSetting, $"{range.Range} is the range of [neighbor:{other.Name}] too", range.Name);
+            }
+
+            // The kernel would ask for the range's key: no connection could come up, and nobody would learn why.
+            foreach (NeighborSettings inside in all.Where(o => range.Password is not null && o.Password is null && !o.IsRange && range.Range.Contains(o.Address)))
+            {
+                reader.Report(PasswordSetting, $"{inside.Address} lies in the range of [neighbor:{range.Name}], which has a password; it needs one of its own", inside.Name);
+            }
+        }
     }
 
     private static Secret? ReadPassword(SettingsReader reader, string name)
@@ -233,17 +304,42 @@ internal sealed record NeighborSettings
             : (words.Contains("ipv4") ? AddressFamilies.IPv4 : 0) | (words.Contains("ipv6") ? AddressFamilies.IPv6 : 0);
     }
 
+    private static void CheckRange(SettingsReader reader, NeighborSettings n)
+    {
+        if (n.Range.Address is { IsIPv6: true, IsLinkLocal: true } || n.Range.Address.IsMulticast)
+        {
+            reader.Report(RangeSetting, "expected addresses that say the same on every link", n.Name);
+        }
+
+        foreach (ISetting setting in (ISetting[])[AddressSetting, InterfaceSetting, PortSetting, SourceAddressSetting])
+        {
+            if (reader.IsSet(setting, n.Name))
+            {
+                reader.Report(setting, "is for one neighbour, not for a range: these connect by themselves", n.Name);
+            }
+        }
+    }
+
     /// <summary>What only shows when several keys are seen together.</summary>
     private static void Check(SettingsReader reader, NeighborSettings n, RouterSettings router)
     {
         FilterSettings.Check(reader, ImportSetting, n.Name, n.Import, router.Filters);
         FilterSettings.Check(reader, ExportSetting, n.Name, n.Export, router.Filters);
-        if (n.Address.IsUnspecified || n.Address.IsMulticast)
+        if (n.IsRange)
+        {
+            CheckRange(reader, n);
+        }
+        else if (n.Address.IsUnspecified || n.Address.IsMulticast)
         {
             reader.Report(AddressSetting, $"{n.Address} cannot be the address of a neighbour", n.Name);
         }
 
-        if (n.Address.IsIPv6 && n.Address.IsLinkLocal && n.Interface is null)
+        if (!n.IsRange && n.AcceptedAs is { Single: null })
+        {
+            reader.Report(RemoteAsSetting, "several are for a range; a neighbour with an address is in one AS", n.Name);
+        }
+
+        if (!n.IsRange && n.Address.IsIPv6 && n.Address.IsLinkLocal && n.Interface is null)
         {
             reader.Report(InterfaceSetting, $"missing; the link-local address {n.Address} needs it", n.Name);
         }
@@ -273,14 +369,14 @@ internal sealed record NeighborSettings
         }
 
         uint localAs = n.LocalAs != 0 ? n.LocalAs : router.LocalAs ?? 0;
-        if (n.Peering.Role is not null && localAs != 0 && (localAs == n.RemoteAs || router.Confederation?.IsOtherMember(n.RemoteAs, localAs) == true))
+        if (n.Peering.Role is not null && localAs != 0 && n.RemoteAs != 0 && (localAs == n.RemoteAs || router.Confederation?.IsOtherMember(n.RemoteAs, localAs) == true))
         {
             reader.Report(PeeringSettings.RoleSetting, "only an external neighbour has a role (RFC 9234)", n.Name);
         }
 
-        if (n.RouteReflectorClient && localAs != 0 && n.RemoteAs != 0 && localAs != n.RemoteAs)
+        if (n.RouteReflectorClient && localAs != 0 && n.AcceptedAs is not null && !n.Accepts(localAs))
         {
-            reader.Report(RouteReflectorClientSetting, $"only an internal neighbour can be a client; remote-as {n.RemoteAs} is not {localAs}", n.Name);
+            reader.Report(RouteReflectorClientSetting, $"only an internal neighbour can be a client; remote-as {n.AcceptedAs} is not {localAs}", n.Name);
         }
     }
 }

@@ -13,7 +13,8 @@ internal static class PeerDifference
     private static readonly (string Name, Func<PeerSettings, object?> Value, string Effect)[] s_members =
     [
         ("address", p => p.Address, Reset), ("port", p => p.Port, Reset), ("interface", p => p.Interface, Reset), ("source address", p => p.LocalAddress, Reset),
-        ("remote AS", p => p.RemoteAs, Reset), ("local AS", p => p.LocalAs, Reset), ("passive", p => p.Connect, Reset), ("families", p => p.Families, Reset),
+        ("range", p => p.Range, "ends the sessions outside it"), ("maximum neighbours", p => p.MaximumNeighbors, AtOnce),
+        ("remote AS", p => (p.RemoteAs, p.AcceptedAs), Reset), ("local AS", p => p.LocalAs, Reset), ("passive", p => p.Connect, Reset), ("families", p => p.Families, Reset),
         ("hold time", p => p.HoldTime, Reset), ("keepalive", p => p.KeepaliveTime, Reset), ("role", p => (p.Role, p.RoleStrict), Reset), ("extended next hop", p => p.ExtendedNextHop, Reset), ("add-path", p => p.AddPath, Reset), ("enforce first AS", p => p.EnforceFirstAs, Reset),
         ("graceful restart", p => p.GracefulRestart, Reset), ("enabled", p => p.Enabled, Reset), ("open delay", p => p.OpenDelay, Reset),
         ("password", p => PeerSocket.Options(p).Password, Reset), ("TTL security", p => PeerSocket.Options(p).TtlSecurity, Reset), ("TTL", p => PeerSocket.Options(p).Ttl, Reset),

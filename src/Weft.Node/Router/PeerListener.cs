@@ -17,6 +17,7 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
 {
     private readonly Dictionary<ListenEndpoint, Open> _open = [];
     private volatile ImmutableDictionary<IpAddress, PeerSettings> _peers = ImmutableDictionary<IpAddress, PeerSettings>.Empty;
+    private volatile PeerSettings[] _ranges = []; // The narrowest first.
     private long _refused;
 
     /// <summary>Connections of strangers since the start.</summary>
@@ -25,7 +26,7 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
     /// <summary>Endpoints that listen now.</summary>
     public IEnumerable<ListenEndpoint> Endpoints => _open.Keys;
 
-    private sealed record Open(Socket Socket, CancellationTokenSource Stop, Task Accepting, Dictionary<IpAddress, (Secret Key, int Scope)> Keys);
+    private sealed record Open(Socket Socket, CancellationTokenSource Stop, Task Accepting, Dictionary<IpPrefix, (Secret Key, int Scope)> Keys);
 
     /// <summary>Makes what listens equal to what is wanted. False: something could not be opened or set, try again later.</summary>
     public async Task<bool> UseAsync(ImmutableArray<ListenEndpoint> endpoints, IEnumerable<PeerSettings> peers)
@@ -33,7 +34,8 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
         PeerSettings[] all = [.. peers];
 
         // Two neighbours can share an address (another port, another source); the keys then must be the same, and the speaker tells them apart.
-        _peers = all.DistinctBy(p => p.Address).ToImmutableDictionary(p => p.Address);
+        _peers = all.Where(p => !p.IsRange).DistinctBy(p => p.Address).ToImmutableDictionary(p => p.Address);
+        _ranges = [.. all.Where(p => p is { IsRange: true, Enabled: true }).OrderByDescending(p => p.Range.Length)];
         foreach (ListenEndpoint gone in _open.Keys.Except(endpoints).ToArray())
         {
             await CloseAsync(_open[gone]);
@@ -105,42 +107,64 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
 
     private bool UpdateKeys(ListenEndpoint endpoint, Open open, PeerSettings[] peers)
     {
-        Dictionary<IpAddress, (Secret Key, int Scope)> wanted = [];
+        Dictionary<IpPrefix, (Secret Key, int Scope)> wanted = [];
         foreach (PeerSettings peer in peers.Where(p => p.Address.Family == endpoint.Address.Family))
         {
             if (PeerSocket.Options(peer).Password is { } password)
             {
-                wanted[peer.Address] = (password, peer.Interface is null ? 0 : host().Link(peer.Interface)?.Index ?? 0);
+                IpPrefix from = peer.IsRange ? peer.Range : new IpPrefix(peer.Address, peer.Address.BitLength);
+                wanted[from] = (password, peer.Interface is null ? 0 : host().Link(peer.Interface)?.Index ?? 0);
             }
         }
 
-        foreach (IpAddress address in open.Keys.Keys.Except(wanted.Keys).ToArray())
+        foreach (IpPrefix from in open.Keys.Keys.Except(wanted.Keys).ToArray())
         {
-            TcpMd5.Remove(open.Socket, address, open.Keys[address].Scope);
-            open.Keys.Remove(address);
+            RemoveKey(open.Socket, from, open.Keys[from].Scope);
+            open.Keys.Remove(from);
         }
 
         bool complete = true;
-        foreach ((IpAddress address, (Secret key, int scope)) in wanted)
+        foreach ((IpPrefix from, (Secret key, int scope)) in wanted)
         {
-            if (open.Keys.TryGetValue(address, out (Secret Key, int Scope) old) && old == (key, scope))
+            if (open.Keys.TryGetValue(from, out (Secret Key, int Scope) old) && old == (key, scope))
             {
                 continue;
             }
 
             try
             {
-                TcpMd5.Set(open.Socket, address, key.Reveal(), scope);
-                open.Keys[address] = (key, scope);
+                if (from.IsHost)
+                {
+                    TcpMd5.Set(open.Socket, from.Address, key.Reveal(), scope);
+                }
+                else
+                {
+                    // The longest prefix that fits wins: a neighbour in the range may have a key of its own.
+                    TcpMd5.Set(open.Socket, from, key.Reveal());
+                }
+
+                open.Keys[from] = (key, scope);
             }
             catch (SocketException e)
             {
-                Log.KeyRefused(logger, address, endpoint.ToString(), e.Message);
+                Log.KeyRefused(logger, from, endpoint.ToString(), e.Message);
                 complete = false;
             }
         }
 
         return complete;
+    }
+
+    private static void RemoveKey(Socket socket, IpPrefix from, int scope)
+    {
+        if (from.IsHost)
+        {
+            TcpMd5.Remove(socket, from.Address, scope);
+        }
+        else
+        {
+            TcpMd5.Remove(socket, from);
+        }
     }
 
     private async Task AcceptAsync(Socket listener, CancellationToken stop)
@@ -170,7 +194,7 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
         try
         {
             remote = IpAddress.From(((IPEndPoint)socket.RemoteEndPoint!).Address);
-            if (!_peers.TryGetValue(remote, out PeerSettings? peer))
+            if ((_peers.GetValueOrDefault(remote) ?? Array.Find(_ranges, r => r.Range.Contains(remote))) is not { } peer)
             {
                 // Closed without a word: a stranger learns nothing, not even that BGP is spoken here.
                 long count = Interlocked.Increment(ref _refused);

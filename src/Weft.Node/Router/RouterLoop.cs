@@ -209,7 +209,7 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
     {
         ImmutableArray<PeerSnapshot> peers = await _speaker.SettleAsync(stop);
         Publish();
-        int enabled = peers.Count(p => p.Settings.Enabled);
+        int enabled = peers.Count(p => p.Settings is { Enabled: true, IsRange: false });
         string text = _waiting.Length > 0 && _speaker.Speaker is null
             ? $"waiting: {_waiting}"
             : $"{peers.Count(p => p.State == Weft.Bgp.Session.SessionState.Established)} of {enabled} sessions established";

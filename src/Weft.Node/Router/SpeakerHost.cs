@@ -71,7 +71,9 @@ internal sealed class SpeakerHost : IAsyncDisposable
     {
         if (!_peers.TryGetValue(request.Name, out PeerSettings? peer))
         {
-            return $"no neighbour \"{request.Name}\"";
+            return request.Name.Split('@') is [var range, _] && _peers.ContainsKey(range)
+                ? $"{request.Name} came from a range: \"weft router reset\" ends its session, and {range} can be shut down as a whole"
+                : $"no neighbour \"{request.Name}\"";
         }
 
         switch (request.Wish)
@@ -197,8 +199,9 @@ internal sealed class SpeakerHost : IAsyncDisposable
         await StopSpeakerAsync();
     }
 
+    /// <summary>Who may come from a range, and when, nobody knows: with one only time settles.</summary>
     private static bool HasSpoken(PeerSnapshot peer) =>
-        !peer.Settings.Enabled || (peer.State == SessionState.Established && peer.Families.All(f => f.EndOfRibReceived));
+        !peer.Settings.Enabled || (!peer.Settings.IsRange && peer.State == SessionState.Established && peer.Families.All(f => f.EndOfRibReceived));
 
     private async Task StartAsync(DesiredRouter desired, CancellationToken stop)
     {
@@ -321,7 +324,7 @@ internal sealed class SpeakerHost : IAsyncDisposable
             {
                 await _speaker!.AddPeerAsync(peer, stop);
                 _peers[name] = peer;
-                Log.PeerAdded(_logger, name, peer.Address, peer.RemoteAs);
+                Log.PeerAdded(_logger, name, peer.IsRange ? peer.Range.ToString() : peer.Address.ToString(), $"{(peer.RemoteAs != 0 ? peer.RemoteAs : peer.AcceptedAs)}");
                 continue;
             }
 

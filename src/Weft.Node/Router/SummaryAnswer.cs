@@ -17,7 +17,7 @@ internal static class SummaryAnswer
         ["waiting"] = now.Waiting.Length > 0 ? now.Waiting : null,
         ["startedAt"] = now.StartedAt.ToString("O"),
         ["listen"] = new JsonArray([.. now.Listen.Select(l => (JsonNode)l)]),
-        ["neighbors"] = peers.Length,
+        ["neighbors"] = peers.Count(p => !p.Settings.IsRange),
         ["established"] = peers.Count(p => p.State == SessionState.Established),
         ["shutDown"] = peers.Count(p => !p.Settings.Enabled),
         ["receivedPrefixes"] = new JsonObject { ["ipv4"] = Sum(peers, IpFamily.IPv4), ["ipv6"] = Sum(peers, IpFamily.IPv6) },

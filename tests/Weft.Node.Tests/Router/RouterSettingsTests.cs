@@ -154,6 +154,32 @@ public sealed class RouterSettingsTests : IDisposable
         Assert.Contains("needs confederation-id", Assert.Single(alone));
     }
 
+    [Theory]
+    [InlineData("range=10.0.0.0/24\nremote-as=65001, 65010-65020", "65001, 65010-65020", 0u)]
+    [InlineData("range=10.0.0.0/24\nremote-as=any", "any", 0u)]
+    [InlineData("range=fd00::/64\nremote-as=1.10", "65546", 65546u)]
+    public void Range_TakesNeighboursOfSeveralAses(string text, string accepted, uint single)
+    {
+        (RouterSettings settings, IReadOnlyList<string> problems) = Read($"[router]\nrouter-id=1.1.1.1\nlocal-as=1\n[neighbor:a]\n{text}\n");
+
+        Assert.Empty(problems);
+        Assert.Equal((accepted, single, 100), (settings.Neighbors[0].AcceptedAs!.ToString(), settings.Neighbors[0].RemoteAs, settings.Neighbors[0].MaximumNeighbors));
+    }
+
+    [Theory]
+    [InlineData("[neighbor:a]\nrange=10.0.0.0/24\naddress=10.0.0.2\nremote-as=2\n", "is for one neighbour")]
+    [InlineData("[neighbor:a]\naddress=10.0.0.2\nremote-as=2, 3\n", "several are for a range")]
+    [InlineData("[neighbor:a]\nrange=10.0.0.0/24\nremote-as=5-2\n", "remote-as")]
+    [InlineData("[neighbor:a]\nrange=10.0.0.0/24\nremote-as=any\n[neighbor:b]\nrange=10.0.0.0/24\nremote-as=any\n", "is the range of [neighbor:a] too")]
+    [InlineData("[neighbor:a]\nrange=10.0.0.0/24\nremote-as=any\npassword=x\n[neighbor:b]\naddress=10.0.0.9\nremote-as=3\n", "needs one of its own")]
+    [InlineData("[neighbor:a]\nrange=fe80::/64\nremote-as=any\n", "the same on every link")]
+    public void RangeThatCannotBe_IsReported(string text, string expected)
+    {
+        (_, IReadOnlyList<string> problems) = Read("[router]\nrouter-id=1.1.1.1\nlocal-as=1\n" + text);
+
+        Assert.Contains(expected, Assert.Single(problems));
+    }
+
     [Fact]
     public void TwoNeighboursWithOneAddress_AreReported()
     {
