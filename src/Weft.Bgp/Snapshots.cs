@@ -179,6 +179,9 @@ public sealed record RouteSnapshot
 
     public required uint LocalPreference { get; init; }
 
+    /// <summary>False: told to an external peer, which gets no LOCAL_PREF.</summary>
+    public bool HasLocalPreference { get; init; } = true;
+
     public required uint? Med { get; init; }
 
     public required bool AtomicAggregate { get; init; }

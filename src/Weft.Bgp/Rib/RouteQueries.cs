@@ -131,6 +131,7 @@ internal static class RouteQueries
             NextHop = hop.IsEmpty ? default : IpAddress.FromBytes(hop.Length == 32 ? hop[..16] : hop),
             LinkLocalNextHop = hop.Length == 32 ? IpAddress.FromBytes(hop[16..]) : default,
             AsPath = AsPath.ToText(CanonicalAttributes.Find(block, AttributeType.AsPath)),
+            HasLocalPreference = preference.Length == 4,
             LocalPreference = preference.Length == 4 ? BinaryPrimitives.ReadUInt32BigEndian(preference) : 0,
             Med = med.Length == 4 ? BinaryPrimitives.ReadUInt32BigEndian(med) : null,
             Communities = Numbers(CanonicalAttributes.Find(block, AttributeType.Communities)),

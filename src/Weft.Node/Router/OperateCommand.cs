@@ -18,7 +18,7 @@ internal sealed class OperateCommand : ICommand
         """;
 
     private const string ShutdownUsage = """
-        usage: weft router shutdown X [MESSAGE]
+        usage: weft router shutdown X [MESSAGE | --message MESSAGE]
                The session with X (a name or an address) ends with Cease, administrative shutdown, and MESSAGE is told to it (RFC 9003, up to 255 bytes).
                It stays down until "weft router enable X", or until the router is started anew; the settings file is not touched.
         options: --run-dir DIR     where the router runs (default: [router] run-dir of the settings)
@@ -45,7 +45,7 @@ internal sealed class OperateCommand : ICommand
 
     public static readonly OperateCommand Shutdown = new("shutdown", "shutdown X [MESSAGE]: take a neighbour down", ShutdownUsage, static line => line.Words switch
     {
-        [var name, .. var message] => new JsonObject { ["command"] = "shutdown", ["name"] = name, ["message"] = message.Count == 0 ? null : string.Join(' ', message) },
+        [var name, .. var message] => new JsonObject { ["command"] = "shutdown", ["name"] = name, ["message"] = message.Count == 0 ? line.Option("--message") : string.Join(' ', message) },
         _ => null,
     });
 
@@ -73,7 +73,7 @@ internal sealed class OperateCommand : ICommand
 
     public async Task<ExitStatus> RunAsync(IReadOnlyList<string> arguments, CommandContext context, CancellationToken stop)
     {
-        OperatorLine line = OperatorLine.Parse(Name, arguments, Name == "reset" ? ["--message"] : [], Name == "reset" ? ["--ask"] : [], context, out string problem);
+        OperatorLine line = OperatorLine.Parse(Name, arguments, Name is "reset" or "shutdown" ? ["--message"] : [], Name == "reset" ? ["--ask"] : [], context, out string problem);
         if (line.WantsHelp)
         {
             await context.Out.WriteLineAsync(_usage);

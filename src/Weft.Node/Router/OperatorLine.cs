@@ -66,6 +66,8 @@ internal sealed class OperatorLine
             }
             else
             {
+                // "--advertised to X" and "--received from X" are how people say it.
+                i += value is null && (name, arguments[i + 1]) is ("--advertised", "to") or ("--received", "from") && i + 2 < arguments.Count ? 1 : 0;
                 line._options[name] = value ?? arguments[++i];
             }
         }

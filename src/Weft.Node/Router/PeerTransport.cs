@@ -76,7 +76,7 @@ internal sealed class PeerTransport(Func<HostView> host, TimeProvider time) : IP
         {
             return TcpMd5Counters.Read() is { Unexpected: > 0 } total
                 ? $"no answer within {limit.TotalSeconds:0.#} s; this host has dropped {total.Unexpected} segments with a password where none is set: check the password on both sides"
-                : $"no answer within {limit.TotalSeconds:0.#} s; does the neighbour expect a password?";
+                : $"no answer within {limit.TotalSeconds:0.#} s; it is down, filtered, or expects a password";
         }
 
         string counters = TcpMd5Counters.Read().Since(before);

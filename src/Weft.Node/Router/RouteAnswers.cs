@@ -178,7 +178,7 @@ internal sealed class RouteAnswers(FibFeeder fib)
         ["origin"] = Origin(route.Origin),
         ["weight"] = route.Weight == 0 ? null : route.Weight,
         ["rpki"] = route.Rpki is { } rpki ? Weft.Bgp.Policies.PolicyCondition.NameOf(rpki) : null,
-        ["localPref"] = route.LocalPreference,
+        ["localPref"] = route.HasLocalPreference ? route.LocalPreference : null,
         ["med"] = route.Med,
         ["communities"] = new JsonArray([.. route.Communities.Select(c => (JsonNode)WellKnownCommunities.ToText(c)), .. route.LargeCommunities.Select(c => (JsonNode)c.ToString())]),
         ["extendedCommunities"] = new JsonArray([.. route.ExtendedCommunities.Select(c => (JsonNode)Weft.Bgp.Policies.CommunityPattern.ExtendedText(c))]),

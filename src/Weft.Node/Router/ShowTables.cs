@@ -58,8 +58,8 @@ internal static class ShowTables
         Line(text, "held down", Text(n["heldDown"]) is { Length: > 0 } held
             ? $"{held}; {(Text(n["nextConnect"]) is { Length: > 0 } back ? $"comes back in {back} s" : "stays down")}, weft router reset {Text(n["name"])} lets it up" : "");
         Line(text, "next connect", Text(n["nextConnect"]) is { Length: > 0 } next ? $"in {next} s" : "");
-        Line(text, "ended by us", n["lastSent"] is JsonObject sent ? $"{Text(sent["reason"])} ({Text(sent["at"])})" : "");
-        Line(text, "ended by it", n["lastReceived"] is JsonObject received ? $"{Text(received["reason"])} ({Text(received["at"])})" : "");
+        Line(text, "ended by us", n["lastSent"] is JsonObject sent ? $"{Text(sent["reason"])} ({Time(sent["at"])})" : "");
+        Line(text, "ended by it", n["lastReceived"] is JsonObject received ? $"{Text(received["reason"])} ({Time(received["at"])})" : "");
         Line(text, "last error", Text(n["lastError"]).Length == 0 || n["lastSent"] is not null || n["lastReceived"] is not null ? "" : Text(n["lastError"]));
         Line(text, "policy", $"import {Text(n["import"])}, export {Text(n["export"])}, next hop {Text(n["nextHop"])}");
         Line(text, "maintenance", Flag(n["gracefulShutdown"]) ? "everything is announced with GRACEFUL_SHUTDOWN (RFC 8326)" : "");
@@ -221,10 +221,10 @@ internal static class ShowTables
         Line(text, "router id", Text(answer["routerId"]));
         Line(text, "AS", Text(answer["localAs"]));
         Line(text, "listening", List(answer["listen"]));
-        Line(text, "running since", Text(answer["startedAt"]));
+        Line(text, "running since", Time(answer["startedAt"]));
         Line(text, "sessions", $"{Text(answer["established"])} of {Text(answer["neighbors"])} established{(Text(answer["shutDown"]) is "0" or "" ? "" : $", {Text(answer["shutDown"])} shut down")}");
         Line(text, "routes", $"{PerFamily(answer["receivedPrefixes"])} received, {Text(answer["originated"])} originated");
-        Line(text, "kernel", $"{Text(answer["installed"])} routes installed, {Text(answer["stale"])} of an earlier run{(Flag(answer["settled"]) ? "" : ", settling")}");
+        Line(text, "kernel", $"{Text(answer["installed"])} routes installed{(Text(answer["stale"]) is "0" or "" ? "" : $", {Text(answer["stale"])} of them from an earlier run, kept until all neighbours have sent their tables")}");
         foreach (JsonObject family in Objects(answer["deferred"]))
         {
             Line(text, "restarted", $"{Text(family["family"])} routes are not selected yet (RFC 4724){(List(family["waitsFor"]) is { Length: > 0 } peers ? $": waiting for {peers}" : "")}");
@@ -286,6 +286,11 @@ internal static class ShowTables
         TimeSpan age = TimeSpan.FromSeconds(long.TryParse(Text(seconds), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) ? Math.Max(0, value) : 0);
         return age.TotalDays >= 1 ? $"{(int)age.TotalDays}d{age.Hours}h" : age.TotalHours >= 1 ? $"{age.Hours}h{age.Minutes}m" : age.TotalMinutes >= 1 ? $"{age.Minutes}m{age.Seconds}s" : $"{age.Seconds}s";
     }
+
+    /// <summary>To the second, in UTC as the log.</summary>
+    private static string Time(JsonNode? at) => DateTimeOffset.TryParse(Text(at), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset time)
+        ? time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)
+        : Text(at);
 
     private static string Times(JsonNode? count) => Text(count) switch { "0" => "never established", "1" => "established once", var n => $"established {n} times" };
 

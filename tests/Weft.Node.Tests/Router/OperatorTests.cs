@@ -41,6 +41,9 @@ public sealed class OperatorTests : BirdPair
         JsonObject sent = Json("show", "route", "--advertised", "bird");
         Assert.Equal(["10.1.0.0/16"], Prefixes(sent));
         Assert.Equal(("65001", "172.16.9.1"), ((string)sent["routes"]![0]!["asPath"]!, (string)sent["routes"]![0]!["nextHop"]!));
+        Assert.Equal(sent.ToJsonString(), Json("show", "route", "--advertised", "to", "bird").ToJsonString());
+        Assert.Null(sent["routes"]![0]!["localPref"]); // An external neighbour gets none.
+        Assert.Equal(["10.2.0.0/16", "10.3.0.0/16"], Prefixes(Json("show", "route", "--received", "from", "bird")));
         Assert.Empty(Prefixes(Json("show", "route", "--rejected")));
         Assert.Equal(["10.1.0.0/16", "10.2.0.0/16"], Prefixes(Json("show", "route", "--limit", "2")));
         Assert.Contains("only the first 2 paths are shown", Type("show", "route", "--limit", "2").Text);
@@ -88,6 +91,10 @@ public sealed class OperatorTests : BirdPair
         await BirdLearnt("fd01::/48 via fd16::1 dev eth0 metric 32");
         Assert.Equal("Disabled", (string?)(await weft.NeighborAsync("bird"))!["state"]);
 
+        Assert.Equal(0, Type("enable", "bird").Exit);
+        await weft.UntilEstablished("bird");
+        Assert.Equal(0, Type("shutdown", "bird", "--message", "once more").Exit);
+        Assert.Contains("once more", Type("show", "neighbor", "bird").Text);
         Assert.Equal(0, Type("enable", "bird").Exit);
         await weft.UntilEstablished("bird");
         Assert.Equal(untouched, await Established(weft, "bird6"));
