@@ -114,7 +114,7 @@ internal sealed class EtcdWatch : IAsyncDisposable
             _stream = stream;
             return null;
         }
-        catch (Exception e) when (e is RpcException or TimeoutException or OperationCanceledException or InvalidOperationException or (DatastoreException and not CompactedException))
+        catch (Exception e) when (e is RpcException or TimeoutException or OperationCanceledException or InvalidOperationException or IOException or (DatastoreException and not CompactedException))
         {
             if (stream is not null)
             {
@@ -148,15 +148,15 @@ internal sealed class EtcdWatch : IAsyncDisposable
         {
             stream.Lost = stream.IsOpen ? "no sign of life" : $"no answer within {_connection.RequestTimeout.TotalSeconds:0.###} s";
         }
-        catch (RpcException e)
+        catch (Exception e) when (e is RpcException or IOException)
         {
             stop.ThrowIfCancellationRequested();
-            if (_connection.IsTokenRefused(e))
+            if (e is RpcException refused && _connection.IsTokenRefused(refused))
             {
                 _connection.ForgetToken();
             }
 
-            stream.Lost = EtcdConnection.Describe(e);
+            stream.Lost = Reason(e);
         }
 
         return null;
@@ -169,8 +169,9 @@ internal sealed class EtcdWatch : IAsyncDisposable
             stream.Probing = true;
             await stream.SendAsync(new WatchRequest { ProgressRequest = new WatchProgressRequest() }, _connection.RequestTimeout, stop);
         }
-        catch (Exception e) when (e is RpcException or TimeoutException or InvalidOperationException)
+        catch (Exception e) when (e is RpcException or TimeoutException or InvalidOperationException or IOException)
         {
+            // IOException: the connection broke under the request, and the gRPC client hands that on as it is (a server that answers no ping).
             stop.ThrowIfCancellationRequested();
             stream.Lost = Reason(e);
         }

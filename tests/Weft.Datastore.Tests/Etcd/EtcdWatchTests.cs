@@ -41,7 +41,9 @@ public sealed class EtcdWatchTests
         using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(Stop);
         List<(string Name, long Revision)> written = [];
 
-        Task<List<ModelUpdate>> watching = CollectAsync(store.WatchAsync([Sets, Handles], start, end.Token), u => u.Any(x => x.Key.Path.EndsWith("/last", StringComparison.Ordinal)));
+        // Each range has its own order: the last of one may arrive before those of the other.
+        Task<List<ModelUpdate>> watching = CollectAsync(
+            store.WatchAsync([Sets, Handles], start, end.Token), u => u.Count(x => x.Key.Path.EndsWith("/last", StringComparison.Ordinal)) == 2);
         for (int round = 0; round < 3; round++)
         {
             for (int i = 0; i < 50; i++)
@@ -56,6 +58,7 @@ public sealed class EtcdWatchTests
         }
 
         written.Add((Key("last").Path, (await store.CreateAsync(Key("last"), Set("last"), Stop)).Revision.Value));
+        written.Add((Handle("last").Path, (await store.CreateAsync(Handle("last"), HandleOf(1), Stop)).Revision.Value));
         List<ModelUpdate> seen = await watching;
 
         Assert.Equal(written.Where(w => Sets.Contains(w.Name)), seen.Where(u => Sets.Contains(u.Key.Path)).Select(u => (u.Key.Path, u.Revision)));
