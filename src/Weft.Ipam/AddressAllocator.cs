@@ -69,6 +69,16 @@ public sealed class AddressAllocator(IDatastore store, ILoggerFactory logs, Time
         return addresses;
     }
 
+    /// <summary>What is known about an address that is held or in its cooldown; null when it is free.</summary>
+    public async ValueTask<AllocationAttributeView?> FindAsync(IpAddress address, CancellationToken stop)
+    {
+        ReleaseOperations blocks = new(store, _logger, time);
+        return await blocks.BlockOfAsync(address, stop) is { } cidr && await store.GetAsync(new BlockKey(cidr), stop) is { } stored
+            && AllocationBlockRules.AttributeOf(stored.As<AllocationBlock>(), address) is { } attribute
+            ? new AllocationAttributeView(attribute.HandleId, attribute.Secondary ?? [], attribute.ReleasedAt)
+            : null;
+    }
+
     /// <summary>
     /// Takes a block away from a node (or from "load-balancer"): for controllers that clean up after nodes. False when it was not the owner's, or is not empty.
     /// </summary>
@@ -154,3 +164,9 @@ public sealed class AddressAllocator(IDatastore store, ILoggerFactory logs, Time
         }
     }
 }
+
+/// <summary>Who holds an address.</summary>
+/// <param name="HandleId">The handle; null in data of very old releases, and in a cooldown.</param>
+/// <param name="Attributes">Pod, namespace, node, type and so on, as stored.</param>
+/// <param name="ReleasedAt">Set while it waits for its cooldown.</param>
+public sealed record AllocationAttributeView(string? HandleId, IReadOnlyDictionary<string, string> Attributes, string? ReleasedAt);

@@ -26,4 +26,13 @@ internal static partial class Log
 
     [LoggerMessage(1306, LogLevel.Information, "ipam: {Node} borrows from block {Block} of {Owner}")]
     public static partial void Borrowed(ILogger logger, string node, IpPrefix block, string owner);
+
+    [LoggerMessage(1307, LogLevel.Information, "node {Node}: {Kind} tunnel address {Address} assigned")]
+    public static partial void TunnelAddressAssigned(ILogger logger, string node, string kind, IpAddress address);
+
+    [LoggerMessage(1308, LogLevel.Information, "node {Node}: {Kind} tunnel address {Address} released, no pool needs it any more")]
+    public static partial void TunnelAddressReleased(ILogger logger, string node, string kind, string address);
+
+    [LoggerMessage(1309, LogLevel.Warning, "node {Node}: tunnel addresses just taken could not be given back, the next round does it: {Reason}")]
+    public static partial void TunnelAddressNotUndone(ILogger logger, string node, string reason);
 }

@@ -82,9 +82,16 @@ internal sealed class ReleaseOperations(IDatastore store, ILogger logger, TimePr
         return new ReleaseResult(released, notAllocated, refusals);
     }
 
+    /// <summary>The block an address is in, if there is one.</summary>
+    public async ValueTask<IpPrefix?> BlockOfAsync(IpAddress address, CancellationToken stop)
+    {
+        ListResult list = await store.ListAsync(ModelPrefix.Of(ResourceKind.IPPool), stop);
+        return await BlockOfAsync(address, [.. list.Items.Select(i => i.Value).OfType<IPPool>().Select(AddressPool.From).OfType<AddressPool>()], stop);
+    }
+
     private async ValueTask<IpPrefix?> BlockOfAsync(IpAddress address, AddressPool[] pools, CancellationToken stop)
     {
-        if (Array.Find(pools, p => p.Cidr.Contains(address)) is { } pool)
+        if (Array.Find(pools, p => p.Cidr.Contains(address)) is { } pool && await store.GetAsync(new BlockKey(pool.BlockOf(address)), stop) is not null)
         {
             return pool.BlockOf(address);
         }

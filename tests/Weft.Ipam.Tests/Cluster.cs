@@ -55,6 +55,8 @@ internal sealed class Cluster
         return await new AutoAssignment(through ?? Store, NullLogger.Instance, Time, change?.Invoke(request) ?? request).RunAsync(Stop);
     }
 
+    public T Get<T>(ModelKey key) => Store.GetAsync(key, CancellationToken.None).AsTask().GetAwaiter().GetResult()!.As<T>();
+
     public List<AllocationBlock> Blocks() => [.. Items(ModelPrefix.AllBlocks).Select(i => i.As<AllocationBlock>())];
 
     public Dictionary<string, string> Affinities(string node) =>

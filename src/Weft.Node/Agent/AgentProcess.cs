@@ -44,7 +44,7 @@ internal sealed class AgentParts
 ///   etcd --watch--> EtcdSyncer --updates--> PolicyLoop (PolicyGraph) --DataplaneUpdate--> DataplaneLoop --netlink, iptables-restore--> kernel
 ///     ^ ^ ^                                     | wanted                                      | programmed
 ///     | | |                                     v                                             v
-///     | | +-- NodeStartup (Node, defaults)    EndpointProgress &lt;-----------------------------+
+///     | | +-- NodeStartup (Node, tunnels)   EndpointProgress &lt;-----------------------------+
 ///     | +---- LifeSign (twin detection)         | wakes
 ///     |                                         v
 ///     +------ CniExecutor (IPAM, endpoints) &lt;-- CniServer on RUN-DIR/agent.sock &lt;-- weft as CNI plugin, weft node status
@@ -80,7 +80,7 @@ internal sealed class AgentProcess
         _dataplane = parts.Dataplane(_progress, _state);
         _policy = new PolicyLoop(node, _dataplane, _progress, _state, context.Time, _logger);
         _lifeSign = new LifeSign(node, parts.Settings.StatusPeriod, parts.Datastore, context.Time, _logger);
-        _startup = new NodeStartup(parts.Node, parts.Datastore, parts.Host, Version, context.Time, context.Logs.CreateLogger("startup"));
+        _startup = new NodeStartup(parts.Node, parts.Datastore, parts.Host, Version, context.Time, context.Logs);
         _status = new StatusReport(node, _state, _progress, _lifeSign, context.Time.GetUtcNow());
         _server = new CniServer(
             new CniExecutor(new CniServices

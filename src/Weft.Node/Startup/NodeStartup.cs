@@ -1,5 +1,8 @@
 using Microsoft.Extensions.Logging;
 using Weft.Datastore;
+using Weft.Datastore.Sync;
+using Weft.Ipam;
+using Weft.Ipam.Tunnels;
 using Weft.Model.Keys;
 using Weft.Model.Resources;
 using Weft.Primitives.Net;
@@ -9,35 +12,52 @@ namespace Weft.Node.Startup;
 
 /// <summary>
 /// What a node does before anything else in the datastore (reference 6.1): the cluster's own objects, default configurations and pools, and its Node
-/// resource with its addresses. Every step creates only what is missing, so all nodes may do it at once and at every start. Run by the agent; repeated
-/// while the datastore is away, and every minute for addresses that changed.
+/// resource with its addresses, those of its tunnels too. Every step creates only what is missing, so all nodes may do it at once and at every start. Run
+/// by the agent; repeated while the datastore is away, every minute for addresses that changed, and the tunnels at once when a pool or the Node changes.
 /// </summary>
-internal sealed class NodeStartup(NodeSettings settings, IDatastore datastore, INodeHost host, string version, TimeProvider time, ILogger logger)
+internal sealed class NodeStartup
 {
     /// <summary>How often addresses are looked at again.</summary>
     public static readonly TimeSpan RepeatPeriod = TimeSpan.FromSeconds(60);
 
     private const int Attempts = 6;
 
+    private readonly NodeSettings _settings;
+    private readonly IDatastore _datastore;
+    private readonly INodeHost _host;
+    private readonly string _version;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly TunnelAddresses _tunnels;
+    private readonly ISyncer _changes;
+    private IReadOnlyList<string> _nodeProblems = [];
     private bool _initialised;
 
+    public NodeStartup(NodeSettings settings, IDatastore datastore, INodeHost host, string version, TimeProvider time, ILoggerFactory logs)
+    {
+        (_settings, _datastore, _host, _version, _time, _logger) = (settings, datastore, host, version, time, logs.CreateLogger("startup"));
+        _tunnels = new TunnelAddresses(settings.Name, datastore, new AddressAllocator(datastore, logs, time), _logger, time);
+        _changes = new EtcdSyncer(datastore, _tunnels.Ranges, logs, time);
+    }
+
     /// <summary>What stands in the way of a complete Node resource, in words; empty when all is well.</summary>
-    public IReadOnlyList<string> Problems { get; private set; } = [];
+    public IReadOnlyList<string> Problems => [.. _nodeProblems, .. _tunnels.Problems];
 
     /// <exception cref="DatastoreException">The datastore could not be asked: call again.</exception>
     public async Task RunOnceAsync(CancellationToken stop)
     {
         if (!_initialised)
         {
-            await ClusterInitialization.EnsureAsync(datastore, version, string.Empty, time, stop);
+            await ClusterInitialization.EnsureAsync(_datastore, _version, string.Empty, _time, stop);
             await EnsureDefaultsAsync(stop);
-            await EnsurePoolAsync(settings.DefaultIPv4Pool, "default-ipv4-ippool", stop);
-            await EnsurePoolAsync(settings.DefaultIPv6Pool, "default-ipv6-ippool", stop);
+            await EnsurePoolAsync(_settings.DefaultIPv4Pool, "default-ipv4-ippool", stop);
+            await EnsurePoolAsync(_settings.DefaultIPv6Pool, "default-ipv6-ippool", stop);
             WriteNameFile();
             _initialised = true;
         }
 
         await EnsureNodeAsync(stop);
+        await _tunnels.RunOnceAsync(stop);
     }
 
     /// <summary>Runs for the life of the agent.</summary>
@@ -45,36 +65,53 @@ internal sealed class NodeStartup(NodeSettings settings, IDatastore datastore, I
     /// <param name="stop">The agent is stopping.</param>
     public async Task RunAsync(Action<string?> progress, CancellationToken stop)
     {
+        ChangeSignal changes = new();
+        Task watching = _changes.RunAsync(changes, stop);
         TimeSpan pause = TimeSpan.FromSeconds(1);
-        while (!stop.IsCancellationRequested)
+        bool onlyTunnels = false;
+        while (!watching.IsCompleted)
         {
             try
             {
-                await RunOnceAsync(stop);
+                if (onlyTunnels)
+                {
+                    await _tunnels.RunOnceAsync(stop);
+                }
+                else
+                {
+                    await RunOnceAsync(stop);
+                }
+
                 progress(null);
                 pause = RepeatPeriod;
+                onlyTunnels = true;
             }
             catch (DatastoreException e)
             {
-                Log.StartupFailed(logger, e.Message);
+                Log.StartupFailed(_logger, e.Message);
                 progress(e.Message);
+                onlyTunnels = false;
                 pause = TimeSpan.FromSeconds(Math.Min(pause.TotalSeconds * 2, 30));
             }
             catch (Linux.KernelException e)
             {
-                Log.StartupFailed(logger, e.Message);
+                Log.StartupFailed(_logger, e.Message);
                 progress(e.Message);
+                onlyTunnels = false;
                 pause = TimeSpan.FromSeconds(30);
             }
 
-            await Task.Delay(pause, time, stop);
+            // After a round that did not come to its end, nothing is left out.
+            onlyTunnels = await changes.WaitAsync(pause, _time, stop) && onlyTunnels;
         }
+
+        await watching;
     }
 
     private async Task EnsureDefaultsAsync(CancellationToken stop)
     {
         await EnsureAsync(new FelixConfiguration { Spec = FelixFields(("reportingInterval", "0s"), ("logSeverityScreen", "Info")) }, "default", stop);
-        await EnsureAsync(new FelixConfiguration { Spec = FelixFields(("defaultEndpointToHostAction", "Return")) }, $"node.{settings.Name}", stop);
+        await EnsureAsync(new FelixConfiguration { Spec = FelixFields(("defaultEndpointToHostAction", "Return")) }, $"node.{_settings.Name}", stop);
         await EnsureAsync(new BGPConfiguration(), "default", stop);
         await EnsureAsync(new IPAMConfiguration { Spec = { StrictAffinity = false, AutoAllocateBlocks = true } }, "default", stop);
     }
@@ -86,7 +123,7 @@ internal sealed class NodeStartup(NodeSettings settings, IDatastore datastore, I
             return;
         }
 
-        ListResult pools = await datastore.ListAsync(ModelPrefix.Of(ResourceKind.IPPool), stop);
+        ListResult pools = await _datastore.ListAsync(ModelPrefix.Of(ResourceKind.IPPool), stop);
         if (pools.Items.Any(p => p.Value is IPPool { Spec.Cidr: { } text } && IpPrefix.TryParse(text, out IpPrefix other) && other.Family == prefix.Family))
         {
             return;
@@ -102,25 +139,25 @@ internal sealed class NodeStartup(NodeSettings settings, IDatastore datastore, I
         };
         if (await EnsureAsync(pool, name, stop))
         {
-            Log.PoolCreated(logger, name, prefix);
+            Log.PoolCreated(_logger, name, prefix);
         }
     }
 
     private async Task EnsureNodeAsync(CancellationToken stop)
     {
-        IReadOnlyList<HostInterface> interfaces = host.Interfaces();
-        ResourceKey key = new(ResourceKind.Node, settings.Name);
+        IReadOnlyList<HostInterface> interfaces = _host.Interfaces();
+        ResourceKey key = new(ResourceKind.Node, _settings.Name);
         for (int attempt = 0; attempt < Attempts; attempt++)
         {
-            KeyValue? stored = await datastore.GetAsync(key, stop);
-            NodeResource node = stored?.As<NodeResource>() ?? New(new NodeResource(), settings.Name);
+            KeyValue? stored = await _datastore.GetAsync(key, stop);
+            NodeResource node = stored?.As<NodeResource>() ?? New(new NodeResource(), _settings.Name);
             List<string> problems = [];
-            bool changed = NodeMerge.Apply(node, settings, interfaces, host.SourceTowards, problems);
+            bool changed = NodeMerge.Apply(node, _settings, interfaces, _host.SourceTowards, problems);
             await RefuseTakenAddressAsync(node, problems, stop);
-            Problems = problems;
+            _nodeProblems = problems;
             if (problems.Count > 0)
             {
-                problems.ForEach(p => Log.NodeProblem(logger, settings.Name, p));
+                problems.ForEach(p => Log.NodeProblem(_logger, _settings.Name, p));
             }
 
             if (stored is not null && (!changed || problems.Count > 0))
@@ -129,11 +166,11 @@ internal sealed class NodeStartup(NodeSettings settings, IDatastore datastore, I
             }
 
             WriteResult result = stored is null
-                ? await datastore.CreateAsync(key, node, stop)
-                : await datastore.UpdateAsync(key, node, stored.Revision, stop);
+                ? await _datastore.CreateAsync(key, node, stop)
+                : await _datastore.UpdateAsync(key, node, stored.Revision, stop);
             if (result.IsWritten)
             {
-                Log.NodeWritten(logger, settings.Name, node.Spec.Bgp?.Ipv4Address ?? "none", node.Spec.Bgp?.Ipv6Address ?? "none");
+                Log.NodeWritten(_logger, _settings.Name, node.Spec.Bgp?.Ipv4Address ?? "none", node.Spec.Bgp?.Ipv6Address ?? "none");
                 return;
             }
         }
@@ -144,8 +181,8 @@ internal sealed class NodeStartup(NodeSettings settings, IDatastore datastore, I
     /// <summary>Two nodes with one address break each other's sessions and routes: the second keeps its address out of the datastore.</summary>
     private async Task RefuseTakenAddressAsync(NodeResource node, List<string> problems, CancellationToken stop)
     {
-        ListResult nodes = await datastore.ListAsync(ModelPrefix.Of(ResourceKind.Node), stop);
-        foreach (NodeResource other in nodes.Items.Select(n => n.Value).OfType<NodeResource>().Where(n => n.Metadata.Name != settings.Name))
+        ListResult nodes = await _datastore.ListAsync(ModelPrefix.Of(ResourceKind.Node), stop);
+        foreach (NodeResource other in nodes.Items.Select(n => n.Value).OfType<NodeResource>().Where(n => n.Metadata.Name != _settings.Name))
         {
             foreach ((string? mine, string? theirs) in new[] { (node.Spec.Bgp?.Ipv4Address, other.Spec.Bgp?.Ipv4Address), (node.Spec.Bgp?.Ipv6Address, other.Spec.Bgp?.Ipv6Address) })
             {
@@ -167,7 +204,7 @@ internal sealed class NodeStartup(NodeSettings settings, IDatastore datastore, I
     private async Task<bool> EnsureAsync(Resource resource, string name, CancellationToken stop)
     {
         ResourceKey key = new(resource.ResourceKind, name);
-        return await datastore.GetAsync(key, stop) is null && (await datastore.CreateAsync(key, New(resource, name), stop)).IsWritten;
+        return await _datastore.GetAsync(key, stop) is null && (await _datastore.CreateAsync(key, New(resource, name), stop)).IsWritten;
     }
 
     private T New<T>(T resource, string name)
@@ -175,13 +212,13 @@ internal sealed class NodeStartup(NodeSettings settings, IDatastore datastore, I
     {
         resource.Metadata.Name = name;
         resource.Metadata.Uid = Guid.NewGuid().ToString();
-        resource.Metadata.CreationTimestamp = time.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ssZ");
+        resource.Metadata.CreationTimestamp = _time.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ssZ");
         return resource;
     }
 
     private void WriteNameFile()
     {
-        if (settings.NameFile is not { } path)
+        if (_settings.NameFile is not { } path)
         {
             return;
         }
@@ -189,11 +226,11 @@ internal sealed class NodeStartup(NodeSettings settings, IDatastore datastore, I
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            File.WriteAllText(path, settings.Name);
+            File.WriteAllText(path, _settings.Name);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Log.NameFileNotWritten(logger, path, e.Message);
+            Log.NameFileNotWritten(_logger, path, e.Message);
         }
     }
 

@@ -145,6 +145,6 @@ public sealed class NodeStartupTests : INodeHost
         SettingsReader reader = SettingsReader.Load(null, new Hashtable(), [("node", "name", "node-a"), .. settings.Select(s => ("node", s.Key, s.Value))]);
         NodeSettings parsed = NodeSettings.Parse(reader);
         Assert.Empty(reader.Problems);
-        return new NodeStartup(parsed, _store, this, "v1", TimeProvider.System, NullLogger.Instance);
+        return new NodeStartup(parsed, _store, this, "v1", TimeProvider.System, NullLoggerFactory.Instance);
     }
 }
