@@ -1,6 +1,5 @@
 using Weft.Dataplane.Drivers;
 using Weft.Dataplane.Drivers.IpSets;
-using Weft.Dataplane.Drivers.IpTables;
 using Weft.Dataplane.Drivers.Neighbors;
 using Weft.Dataplane.Drivers.Routes;
 using Weft.Primitives.Net;
@@ -10,11 +9,10 @@ namespace Weft.Dataplane;
 /// <summary>The drivers of one address family.</summary>
 internal sealed record FamilyDrivers(
     IpFamily Family,
-    IpTablesFeatures Features,
-    RuleTable Raw,
-    RuleTable Mangle,
-    RuleTable Nat,
-    RuleTable Filter,
+    IRuleTable Raw,
+    IRuleTable Mangle,
+    IRuleTable Nat,
+    IRuleTable Filter,
     IpSetFamily Sets,
     RouteTable Routes,
     NeighborTable Neighbors)
@@ -30,7 +28,7 @@ internal sealed record FamilyDrivers(
         }
 
         // Filter last: when it says that an endpoint is open, everything else about it is in place.
-        foreach (RuleTable table in (ReadOnlySpan<RuleTable>)[Raw, Mangle, Nat, Filter])
+        foreach (IRuleTable table in (ReadOnlySpan<IRuleTable>)[Raw, Mangle, Nat, Filter])
         {
             status = status.And(table.Apply());
         }
@@ -43,7 +41,7 @@ internal sealed record FamilyDrivers(
         Sets.QueueResync();
         Routes.QueueResync();
         Neighbors.QueueResync();
-        foreach (RuleTable table in (ReadOnlySpan<RuleTable>)[Raw, Mangle, Nat, Filter])
+        foreach (IRuleTable table in (ReadOnlySpan<IRuleTable>)[Raw, Mangle, Nat, Filter])
         {
             table.QueueResync();
         }

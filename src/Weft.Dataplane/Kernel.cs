@@ -68,7 +68,6 @@ internal sealed class Kernel : IDisposable
         };
         return new FamilyDrivers(
             family,
-            tools.Features,
             Table("raw"),
             Table("mangle"),
             Table("nat"),

@@ -153,7 +153,9 @@ internal sealed class Pod : IDisposable
             PodNode.Run(inside, command);
         }
 
-        Mac = MacAddress.Parse(PodNode.Run(inside, "cat /sys/class/net/eth0/address").Trim() is { Length: 17 } own ? own : "00:00:00:00:00:00");
+        // "... link/ether 0a:58:0a:41:00:01 brd ..."
+        string[] words = PodNode.Run(inside, "ip -o link show eth0").Split(' ');
+        Mac = MacAddress.Parse(words[Array.IndexOf(words, "link/ether") + 1]);
     }
 
     public int Number { get; }

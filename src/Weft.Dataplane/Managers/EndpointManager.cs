@@ -1,12 +1,12 @@
-using Weft.Dataplane.Drivers.IpTables;
 using Weft.Dataplane.Drivers.Links;
 using Weft.Dataplane.Drivers.Routes;
 using Weft.Dataplane.Drivers.Sysctls;
+using Weft.Dataplane.Rules.Model;
 using Weft.Dataplane.Rules;
 using Weft.Linux;
 using Weft.Policy.Output;
 using Weft.Primitives.Net;
-using RuleAction = Weft.Dataplane.Drivers.IpTables.RuleAction;
+using RuleAction = Weft.Dataplane.Rules.Model.RuleAction;
 
 namespace Weft.Dataplane.Managers;
 
@@ -36,7 +36,6 @@ internal sealed class EndpointManager(
     private DispatchRenderer _dispatchRenderer = new(settings);
     private bool _dispatchDirty = true;
     private bool _gatewayRouted;
-    private HashSet<string> _dispatchChains = new(StringComparer.Ordinal);
 
     public int Count => _endpoints.Count;
 
@@ -247,25 +246,12 @@ internal sealed class EndpointManager(
 
     private void RenderDispatch()
     {
-        Chain[] chains = [.. _dispatchRenderer.FromWorkloads(_claims.Keys), .. _dispatchRenderer.ToWorkloads(_claims.Keys)];
-        HashSet<string> names = [.. chains.Select(c => c.Name)];
+        Dispatch from = _dispatchRenderer.FromWorkloads(_claims.Keys), to = _dispatchRenderer.ToWorkloads(_claims.Keys);
         foreach (FamilyDrivers family in families)
         {
-            foreach (Chain chain in chains)
-            {
-                family.Filter.SetChain(chain);
-            }
-
-            foreach (string gone in _dispatchChains)
-            {
-                if (!names.Contains(gone))
-                {
-                    family.Filter.RemoveChain(gone);
-                }
-            }
+            family.Filter.SetDispatch(from);
+            family.Filter.SetDispatch(to);
         }
-
-        _dispatchChains = names;
     }
 
     private void RenderSpoofing()
@@ -277,7 +263,7 @@ internal sealed class EndpointManager(
             {
                 foreach (IpPrefix prefix in endpoint.AllowSpoofedSourcePrefixes.Where(p => endpoint.Problem is null && p.Family == family.Family))
                 {
-                    rules.Add(new Rule(Match.All.InInterface(endpoint.InterfaceName).SourceNet(prefix.ToString()), RuleAction.Accept));
+                    rules.Add(new Rule(Match.All.InInterface(endpoint.InterfaceName).SourceNet(prefix), RuleAction.Accept));
                 }
             }
 

@@ -1,4 +1,4 @@
-using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Rules.Model;
 using Weft.Dataplane.Rules;
 using Weft.Policy.Output;
 

@@ -1,4 +1,4 @@
-using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Rules.Model;
 
 namespace Weft.Dataplane.Rules;
 

@@ -1,6 +1,6 @@
-using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Rules.Model;
 using Weft.Policy.Output;
-using RuleAction = Weft.Dataplane.Drivers.IpTables.RuleAction;
+using RuleAction = Weft.Dataplane.Rules.Model.RuleAction;
 
 namespace Weft.Dataplane.Rules;
 
@@ -35,10 +35,10 @@ internal sealed class EndpointRenderer(RuleSettings settings)
             return [new Rule(Match.All, settings.DenyTarget, "Endpoint is not valid")];
         }
 
-        List<Rule> rules = [new Rule(Match.All.ConntrackState("RELATED,ESTABLISHED"), RuleAction.Accept)];
+        List<Rule> rules = [new Rule(Match.All.ConntrackState(ConntrackStates.Related | ConntrackStates.Established), RuleAction.Accept)];
         if (settings.DropInvalid)
         {
-            rules.Add(new Rule(Match.All.ConntrackState("INVALID"), settings.DenyTarget));
+            rules.Add(new Rule(Match.All.ConntrackState(ConntrackStates.Invalid), settings.DenyTarget));
         }
 
         rules.Add(new Rule(Match.All, RuleAction.ClearMark(_marks.Accept | _marks.Pass)));
@@ -67,13 +67,13 @@ internal sealed class EndpointRenderer(RuleSettings settings)
         if (!settings.AllowVxlanFromWorkloads)
         {
             rules.Add(new Rule(
-                Match.All.Protocol("udp").DestinationPorts([(settings.VxlanPort, settings.VxlanPort)]), settings.DenyTarget,
+                Match.All.Protocol(IpProtocol.Udp).DestinationPorts([(settings.VxlanPort, settings.VxlanPort)]), settings.DenyTarget,
                 "Drop VXLAN encapped packets originating in workloads"));
         }
 
         if (!settings.AllowIpipFromWorkloads)
         {
-            rules.Add(new Rule(Match.All.Protocol("4"), settings.DenyTarget, "Drop IPinIP encapped packets originating in workloads"));
+            rules.Add(new Rule(Match.All.Protocol(IpProtocol.IpInIp), settings.DenyTarget, "Drop IPinIP encapped packets originating in workloads"));
         }
     }
 

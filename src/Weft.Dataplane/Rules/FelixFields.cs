@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Weft.Dataplane.Drivers.IpTables;
 using Weft.Policy.Output;
 using Weft.Primitives.Net;
 

@@ -1,9 +1,9 @@
-using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Rules.Model;
 
 namespace Weft.Dataplane.Rules;
 
 /// <summary>Masquerading of traffic that leaves the pools.</summary>
-internal sealed class NatRenderer(RuleSettings settings, IpTablesFeatures features, Func<string, string> setName)
+internal sealed class NatRenderer(RuleSettings settings, Func<string, string> setName)
 {
     public const string MasqueradePools = "masq-ipam-pools";
     public const string AllPools = "network-ip-pools";
@@ -25,19 +25,20 @@ internal sealed class NatRenderer(RuleSettings settings, IpTablesFeatures featur
 
         if (settings.NatPortRange is not { } range)
         {
-            return new Chain(ChainNames.NatOutgoing, [new Rule(match, RuleAction.Masquerade(features))]);
+            return new Chain(ChainNames.NatOutgoing, [new Rule(match, RuleAction.Masquerade())]);
         }
 
-        string ports = range.Replace(':', '-');
+        ushort[] ends = [.. range.Split(':').Select(ushort.Parse)];
+        PortSpan ports = new(ends[0], ends[^1]);
         List<Rule> rules = [];
-        foreach (string protocol in (ReadOnlySpan<string>)["tcp", "udp"])
+        foreach (byte protocol in (ReadOnlySpan<byte>)[IpProtocol.Tcp, IpProtocol.Udp])
         {
-            Match only = Match.All.Protocol(protocol).Fragment(match.ToString());
-            rules.Add(new Rule(only, RuleAction.Masquerade(features, ports)));
+            Match only = Match.All.Protocol(protocol).And(match);
+            rules.Add(new Rule(only, RuleAction.Masquerade(ports)));
             rules.Add(new Rule(only, RuleAction.Return));
         }
 
-        rules.Add(new Rule(match, RuleAction.Masquerade(features)));
+        rules.Add(new Rule(match, RuleAction.Masquerade()));
         return new Chain(ChainNames.NatOutgoing, rules);
     }
 }

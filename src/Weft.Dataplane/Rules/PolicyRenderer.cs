@@ -1,7 +1,7 @@
-using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Rules.Model;
 using Weft.Policy.Output;
 using Weft.Primitives.Net;
-using RuleAction = Weft.Dataplane.Drivers.IpTables.RuleAction;
+using RuleAction = Weft.Dataplane.Rules.Model.RuleAction;
 
 namespace Weft.Dataplane.Rules;
 

@@ -1,12 +1,12 @@
-using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Rules.Model;
 using Weft.Policy.Output;
 using Weft.Primitives.Net;
-using RuleTarget = Weft.Dataplane.Drivers.IpTables.RuleAction;
+using RuleTarget = Weft.Dataplane.Rules.Model.RuleAction;
 
 namespace Weft.Dataplane.Rules;
 
 /// <summary>
-/// One policy rule as iptables rules. What fits into one rule becomes one; alternatives that iptables cannot express in a single match (several nets,
+/// One policy rule as rules of a chain. What fits into one rule becomes one; alternatives that iptables cannot express in a single match (several nets,
 /// more ports than a multiport holds) become blocks before it that leave their result in a mark bit:
 /// <code>
 ///   set AllBlocks to 0 (to 1 when only negated blocks follow), ThisBlock to 0
@@ -18,9 +18,6 @@ namespace Weft.Dataplane.Rules;
 /// </summary>
 internal sealed class RuleRenderer(RuleSettings settings, IpFamily family, Func<string, string> setName)
 {
-    private const byte IcmpV4 = 1;
-    private const byte IcmpV6 = 58;
-
     private readonly MarkBits _marks = settings.Marks;
 
     public void Append(DataplaneRule rule, List<Rule> output)
@@ -35,39 +32,39 @@ internal sealed class RuleRenderer(RuleSettings settings, IpFamily family, Func<
         Match match = Match.All;
         if (rule.Protocol is { } protocol)
         {
-            match = match.Protocol(ProtocolText(protocol));
+            match = match.Protocol(protocol);
         }
 
         // The order of blocks is fixed: ports, nets, and the negated ones last, since only positive ones may begin with AllBlocks clear.
-        bool sourcePortBlock = PortBlock(blocks, rule, prepared.SourcePorts, rule.SrcNamedPortIpSetIds, End.Source);
-        bool destinationPortBlock = PortBlock(blocks, rule, prepared.DestinationPorts, rule.DstNamedPortIpSetIds, End.Destination);
-        bool sourceNetBlock = NetBlock(blocks, prepared.SourceNets, End.Source);
-        bool destinationNetBlock = NetBlock(blocks, prepared.DestinationNets, End.Destination);
-        bool notSourceNetBlock = NotNetBlock(blocks, prepared.NotSourceNets, sourceNetBlock ? 0 : prepared.SourceNets.Count, End.Source);
-        bool notDestinationNetBlock = NotNetBlock(blocks, prepared.NotDestinationNets, destinationNetBlock ? 0 : prepared.DestinationNets.Count, End.Destination);
+        bool sourcePortBlock = PortBlock(blocks, rule, prepared.SourcePorts, rule.SrcNamedPortIpSetIds, PacketEnd.Source);
+        bool destinationPortBlock = PortBlock(blocks, rule, prepared.DestinationPorts, rule.DstNamedPortIpSetIds, PacketEnd.Destination);
+        bool sourceNetBlock = NetBlock(blocks, prepared.SourceNets, PacketEnd.Source);
+        bool destinationNetBlock = NetBlock(blocks, prepared.DestinationNets, PacketEnd.Destination);
+        bool notSourceNetBlock = NotNetBlock(blocks, prepared.NotSourceNets, sourceNetBlock ? 0 : prepared.SourceNets.Count, PacketEnd.Source);
+        bool notDestinationNetBlock = NotNetBlock(blocks, prepared.NotDestinationNets, destinationNetBlock ? 0 : prepared.DestinationNets.Count, PacketEnd.Destination);
         bool notIcmpBlock = NotIcmpBlock(blocks, rule);
 
         match = PositiveSide(
-            match, End.Source, sourceNetBlock ? [] : prepared.SourceNets, rule.SrcIpSetIds, [], sourcePortBlock ? [] : prepared.SourcePorts,
+            match, PacketEnd.Source, sourceNetBlock ? [] : prepared.SourceNets, rule.SrcIpSetIds, [], sourcePortBlock ? [] : prepared.SourcePorts,
             sourcePortBlock ? [] : rule.SrcNamedPortIpSetIds);
         match = PositiveSide(
-            match, End.Destination, destinationNetBlock ? [] : prepared.DestinationNets, rule.DstIpSetIds, rule.DstIpPortSetIds,
+            match, PacketEnd.Destination, destinationNetBlock ? [] : prepared.DestinationNets, rule.DstIpSetIds, rule.DstIpPortSetIds,
             destinationPortBlock ? [] : prepared.DestinationPorts, destinationPortBlock ? [] : rule.DstNamedPortIpSetIds);
         if (rule.Icmp is { } icmp)
         {
-            match = family == IpFamily.IPv4 ? match.IcmpType(icmp.Type, icmp.Code) : match.Icmpv6Type(icmp.Type, icmp.Code);
+            match = match.IcmpType(family, icmp.Type, icmp.Code);
         }
 
         if (rule.NotProtocol is { } notProtocol)
         {
-            match = match.NotProtocol(ProtocolText(notProtocol));
+            match = match.NotProtocol(notProtocol);
         }
 
-        match = NegativeSide(match, End.Source, notSourceNetBlock ? [] : prepared.NotSourceNets, rule.NotSrcIpSetIds, rule.NotSrcPorts, rule.NotSrcNamedPortIpSetIds);
-        match = NegativeSide(match, End.Destination, notDestinationNetBlock ? [] : prepared.NotDestinationNets, rule.NotDstIpSetIds, rule.NotDstPorts, rule.NotDstNamedPortIpSetIds);
+        match = NegativeSide(match, PacketEnd.Source, notSourceNetBlock ? [] : prepared.NotSourceNets, rule.NotSrcIpSetIds, rule.NotSrcPorts, rule.NotSrcNamedPortIpSetIds);
+        match = NegativeSide(match, PacketEnd.Destination, notDestinationNetBlock ? [] : prepared.NotDestinationNets, rule.NotDstIpSetIds, rule.NotDstPorts, rule.NotDstNamedPortIpSetIds);
         if (rule.NotIcmp is { } notIcmp && !notIcmpBlock && rule.Protocol == OwnIcmp)
         {
-            match = family == IpFamily.IPv4 ? match.NotIcmpType(notIcmp.Type, notIcmp.Code) : match.NotIcmpv6Type(notIcmp.Type, notIcmp.Code);
+            match = match.IcmpType(family, notIcmp.Type, notIcmp.Code, negated: true);
         }
 
         if (blocks.Any)
@@ -78,15 +75,7 @@ internal sealed class RuleRenderer(RuleSettings settings, IpFamily family, Func<
         AppendAction(rule.Action, match, comments, output);
     }
 
-    private byte OwnIcmp => family == IpFamily.IPv4 ? IcmpV4 : IcmpV6;
-
-    private static string ProtocolText(byte number) => number switch
-    {
-        6 => "tcp",
-        17 => "udp",
-        132 => "sctp",
-        _ => number.ToString(),
-    };
+    private byte OwnIcmp => family == IpFamily.IPv4 ? IpProtocol.Icmp : IpProtocol.Icmpv6;
 
     /// <summary>Null when the rule cannot match packets of this family.</summary>
     private Prepared? Prepare(DataplaneRule rule)
@@ -120,42 +109,42 @@ internal sealed class RuleRenderer(RuleSettings settings, IpFamily family, Func<
     }
 
     private bool PortBlock(
-        Blocks blocks, DataplaneRule rule, List<(ushort First, ushort Last)[]> splits, IReadOnlyList<string> sets, End end)
+        Blocks blocks, DataplaneRule rule, List<(ushort First, ushort Last)[]> splits, IReadOnlyList<string> sets, PacketEnd end)
     {
         if (splits.Count + sets.Count <= 1)
         {
             return false;
         }
 
-        Match protocol = rule.Protocol is { } number ? Match.All.Protocol(ProtocolText(number)) : Match.All;
+        Match protocol = rule.Protocol is { } number ? Match.All.Protocol(number) : Match.All;
         blocks.Positive(
         [
-            .. splits.Select(s => Ports(protocol, end, s)),
-            .. sets.Select(s => PortSet(Match.All, end, s)),
+            .. splits.Select(s => protocol.Ports(end, s)),
+            .. sets.Select(s => Match.All.IpPortSet(end, setName(s))),
         ]);
         return true;
     }
 
-    private static bool NetBlock(Blocks blocks, IReadOnlyList<IpPrefix> nets, End end)
+    private static bool NetBlock(Blocks blocks, IReadOnlyList<IpPrefix> nets, PacketEnd end)
     {
         if (nets.Count <= 1)
         {
             return false;
         }
 
-        blocks.Positive([.. nets.Select(n => Net(Match.All, end, n))]);
+        blocks.Positive([.. nets.Select(n => Match.All.Net(end, n))]);
         return true;
     }
 
     /// <summary>iptables takes one --source in a rule, negated or not.</summary>
-    private static bool NotNetBlock(Blocks blocks, IReadOnlyList<IpPrefix> nets, int positiveLeft, End end)
+    private static bool NotNetBlock(Blocks blocks, IReadOnlyList<IpPrefix> nets, int positiveLeft, PacketEnd end)
     {
         if (nets.Count == 0 || nets.Count + positiveLeft <= 1)
         {
             return false;
         }
 
-        blocks.Negative([.. nets.Select(n => Net(Match.All, end, n))]);
+        blocks.Negative([.. nets.Select(n => Match.All.Net(end, n))]);
         return true;
     }
 
@@ -167,74 +156,67 @@ internal sealed class RuleRenderer(RuleSettings settings, IpFamily family, Func<
             return false;
         }
 
-        Match match = Match.All.Protocol(ProtocolText(OwnIcmp));
-        blocks.Negative([family == IpFamily.IPv4 ? match.IcmpType(icmp.Type, icmp.Code) : match.Icmpv6Type(icmp.Type, icmp.Code)]);
+        blocks.Negative([Match.All.Protocol(OwnIcmp).IcmpType(family, icmp.Type, icmp.Code)]);
         return true;
     }
 
     private Match PositiveSide(
-        Match match, End end, IReadOnlyList<IpPrefix> nets, IReadOnlyList<string> sets, IReadOnlyList<string> ipPortSets,
+        Match match, PacketEnd end, IReadOnlyList<IpPrefix> nets, IReadOnlyList<string> sets, IReadOnlyList<string> ipPortSets,
         List<(ushort First, ushort Last)[]> ports, IReadOnlyList<string> portSets)
     {
         foreach (IpPrefix net in nets)
         {
-            match = Net(match, end, net);
+            match = match.Net(end, net);
         }
 
         foreach (string set in sets)
         {
-            match = end == End.Source ? match.SourceIpSet(setName(set)) : match.DestinationIpSet(setName(set));
+            match = match.IpSet(end, setName(set));
         }
 
         foreach (string set in ipPortSets)
         {
-            match = PortSet(match, end, set);
+            match = match.IpPortSet(end, setName(set));
         }
 
         foreach ((ushort, ushort)[] split in ports)
         {
-            match = Ports(match, end, split);
+            match = match.Ports(end, split);
         }
 
         foreach (string set in portSets)
         {
-            match = PortSet(match, end, set);
+            match = match.IpPortSet(end, setName(set));
         }
 
         return match;
     }
 
     private Match NegativeSide(
-        Match match, End end, IReadOnlyList<IpPrefix> nets, IReadOnlyList<string> sets, IReadOnlyList<PortRange> ports, IReadOnlyList<string> portSets)
+        Match match, PacketEnd end, IReadOnlyList<IpPrefix> nets, IReadOnlyList<string> sets, IReadOnlyList<PortRange> ports, IReadOnlyList<string> portSets)
     {
         foreach (IpPrefix net in nets)
         {
-            match = end == End.Source ? match.NotSourceNet(net.ToString()) : match.NotDestinationNet(net.ToString());
+            match = match.Net(end, net, negated: true);
         }
 
         foreach (string set in sets)
         {
-            match = end == End.Source ? match.NotSourceIpSet(setName(set)) : match.NotDestinationIpSet(setName(set));
+            match = match.IpSet(end, setName(set), negated: true);
         }
 
         foreach ((ushort, ushort)[] split in PortSplits.Of(ports))
         {
-            match = end == End.Source ? match.NotSourcePorts(split) : match.NotDestinationPorts(split);
+            match = match.Ports(end, split, negated: true);
         }
 
         foreach (string set in portSets)
         {
-            match = end == End.Source ? match.NotSourceIpPortSet(setName(set)) : match.NotDestinationIpPortSet(setName(set));
+            match = match.IpPortSet(end, setName(set), negated: true);
         }
 
         return match;
     }
-
-    private static Match Net(Match match, End end, IpPrefix net) => end == End.Source ? match.SourceNet(net.ToString()) : match.DestinationNet(net.ToString());
-
-    private static Match Ports(Match match, End end, (ushort, ushort)[] ports) => end == End.Source ? match.SourcePorts(ports) : match.DestinationPorts(ports);
-
-    private Match PortSet(Match match, End end, string set) => end == End.Source ? match.SourceIpPortSet(setName(set)) : match.DestinationIpPortSet(setName(set));
 
     private void AppendAction(Policy.Output.RuleAction action, Match match, string[] comments, List<Rule> output)
     {
@@ -256,12 +238,6 @@ internal sealed class RuleRenderer(RuleSettings settings, IpFamily family, Func<
                 output.Add(new Rule(Match.All.MarkSet(_marks.Drop), settings.DenyTarget, comments));
                 break;
         }
-    }
-
-    private enum End : byte
-    {
-        Source,
-        Destination,
     }
 
     private sealed record Prepared(

@@ -1,4 +1,5 @@
-using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Drivers;
+using Weft.Dataplane.Rules.Model;
 using Weft.Primitives.Net;
 
 namespace Weft.Dataplane.Rules;
@@ -76,7 +77,7 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family)
         table.SetChain(new Chain(
             "cali-PREROUTING",
             [
-                new Rule(Match.All.ConntrackState("RELATED,ESTABLISHED"), RuleAction.Accept),
+                new Rule(Match.All.ConntrackState(ConntrackStates.Related | ConntrackStates.Established), RuleAction.Accept),
                 new Rule(Accepted, RuleAction.Accept),
                 new Rule(Match.All, RuleAction.Jump(ChainNames.FromHostEndpoint)),
                 new Rule(Accepted, RuleAction.Accept, "Host endpoint policy accepted packet."),
@@ -86,7 +87,7 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family)
             [
                 new Rule(Accepted, RuleAction.Return),
                 ClearAll,
-                new Rule(Match.All.ConntrackState("DNAT"), RuleAction.Jump(ChainNames.ToHostEndpoint)),
+                new Rule(Match.All.ConntrackState(ConntrackStates.Dnat), RuleAction.Jump(ChainNames.ToHostEndpoint)),
                 new Rule(Accepted, RuleAction.Return, "Host endpoint policy accepted packet."),
             ]));
         table.SetChain(new Chain(ChainNames.FromHostEndpoint, []));
@@ -152,7 +153,7 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family)
         }
 
         yield return ClearAll;
-        yield return new Rule(Match.All.NotConntrackState("DNAT"), RuleAction.Jump(ChainNames.ToHostEndpoint));
+        yield return new Rule(Match.All.NotConntrackState(ConntrackStates.Dnat), RuleAction.Jump(ChainNames.ToHostEndpoint));
         yield return new Rule(Accepted, RuleAction.Accept, "Host endpoint policy accepted packet.");
     }
 
@@ -162,7 +163,7 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family)
         {
             foreach (int type in s_neededIcmpv6Types)
             {
-                yield return new Rule(Match.All.Protocol("58").Icmpv6Type(type), RuleAction.Accept);
+                yield return new Rule(Match.All.Protocol(IpProtocol.Icmpv6).IcmpType(IpFamily.IPv6, type), RuleAction.Accept);
             }
         }
 
@@ -206,11 +207,11 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family)
 
     private static Rule Failsafe(FailsafePort port, bool destinationPort, bool netIsSource)
     {
-        Match match = Match.All.Protocol(port.Protocol switch { 6 => "tcp", 17 => "udp", 132 => "sctp", var other => other.ToString() });
+        Match match = Match.All.Protocol(port.Protocol);
         match = destinationPort ? match.DestinationPorts([(port.Port, port.Port)]) : match.SourcePorts([(port.Port, port.Port)]);
         if (port.Net.Family != IpFamily.None)
         {
-            match = netIsSource ? match.SourceNet(port.Net.ToString()) : match.DestinationNet(port.Net.ToString());
+            match = netIsSource ? match.SourceNet(port.Net) : match.DestinationNet(port.Net);
         }
 
         return new Rule(match, RuleAction.Accept);

@@ -1,6 +1,8 @@
-using Weft.Dataplane.Drivers;
 using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Drivers;
+using Weft.Dataplane.Rules.Model;
 using Weft.Dataplane.Rules;
+using Weft.Dataplane.Tests.Drivers.IpTables;
 using Weft.Policy.Output;
 using Weft.Primitives.Net;
 
@@ -86,7 +88,7 @@ public sealed class ChainTests
     [Fact]
     public void Dispatch_SharesChainsByPrefix_AndRepeatsTheEnd()
     {
-        Dictionary<string, string[]> chains = new DispatchRenderer(s_settings).FromWorkloads(["cali2444", "cali1234", "cali2333"]).ToDictionary(c => c.Name, Text);
+        Dictionary<string, string[]> chains = DispatchTree.Of(new DispatchRenderer(s_settings).FromWorkloads(["cali2444", "cali1234", "cali2333"])).ToDictionary(c => c.Name, Text);
 
         Assert.Equal(
             [
@@ -112,7 +114,7 @@ public sealed class ChainTests
     {
         string[] names = list.Split(',', StringSplitOptions.RemoveEmptyEntries);
 
-        Dictionary<string, Chain> chains = new DispatchRenderer(s_settings).ToWorkloads(names).ToDictionary(c => c.Name);
+        Dictionary<string, Chain> chains = DispatchTree.Of(new DispatchRenderer(s_settings).ToWorkloads(names)).ToDictionary(c => c.Name);
 
         foreach (string name in names.Append("unknown").Append("cali19"))
         {
@@ -168,8 +170,8 @@ public sealed class ChainTests
     [Fact]
     public void Masquerade_LeavesThePools()
     {
-        NatRenderer plain = new(s_settings, new IpTablesFeatures(), id => $"cali40{id}");
-        NatRenderer ports = new(s_settings with { NatPortRange = "1024:2048", NatExcludesHosts = true }, new IpTablesFeatures(), id => $"cali40{id}");
+        NatRenderer plain = new(s_settings, id => $"cali40{id}");
+        NatRenderer ports = new(s_settings with { NatPortRange = "1024:2048", NatExcludesHosts = true }, id => $"cali40{id}");
 
         Assert.Empty(plain.NatOutgoing(anyPool: false).Rules);
         Assert.Equal(
@@ -205,7 +207,7 @@ public sealed class ChainTests
     {
         foreach (Rule rule in chains[chain].Rules)
         {
-            string wanted = rule.Match.ToString().Replace("--out-interface ", "", StringComparison.Ordinal);
+            string wanted = rule.Match.Text.Replace("--out-interface ", "", StringComparison.Ordinal);
             if (wanted.Length > 0 && (wanted.EndsWith('+') ? name.StartsWith(wanted[..^1], StringComparison.Ordinal) : wanted == name))
             {
                 string target = rule.Action.ReferencedChain!;
@@ -228,6 +230,10 @@ public sealed class ChainTests
         public void SetChain(Chain chain) => Chains[chain.Name] = chain;
 
         public void RemoveChain(string name) => Chains.Remove(name);
+
+        public void SetDispatch(Dispatch dispatch)
+        {
+        }
 
         public void SetInserts(string kernelChain, ReadOnlySpan<Rule> rules)
         {

@@ -1,6 +1,8 @@
 using Weft.Dataplane.Drivers.IpSets;
 using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Rules.Model;
 using Weft.Dataplane.Rules;
+using Weft.Dataplane.Tests.Drivers.IpTables;
 using Weft.Policy.Output;
 using Weft.Primitives.Net;
 using IpSetMember = Weft.Policy.Output.IpSetMember;
@@ -73,7 +75,7 @@ public sealed class RenderingPropertyTests
                 new PolicyId("GlobalNetworkPolicy", "", $"p{i}"), "default", [.. Enumerable.Range(0, 5).Select(_ => random.Next())], [], "all()", PolicyTraits.None);
             Chain inbound = renderer.Policy(policy).First();
             table.SetChain(inbound);
-            jumps.Add(new Rule(Match.All, Weft.Dataplane.Drivers.IpTables.RuleAction.Jump(inbound.Name)));
+            jumps.Add(new Rule(Match.All, Weft.Dataplane.Rules.Model.RuleAction.Jump(inbound.Name)));
         }
 
         table.SetInserts("FORWARD", [.. jumps]);
@@ -160,7 +162,7 @@ internal static class IpTablesMachine
         uint mark = 0xffffffff & ~(marks.Accept | marks.Pass | marks.Drop); // Whatever was left in the scratch bits must not matter.
         foreach (Rule rule in rules)
         {
-            Queue<string> words = new(rule.Match.ToString().Split(' ', StringSplitOptions.RemoveEmptyEntries));
+            Queue<string> words = new(rule.Match.Text.Split(' ', StringSplitOptions.RemoveEmptyEntries));
             bool matches = true;
             while (words.Count > 0)
             {

@@ -1,5 +1,6 @@
-using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Rules.Model;
 using Weft.Dataplane.Rules;
+using Weft.Dataplane.Tests.Drivers.IpTables;
 using Weft.Policy.Output;
 using Weft.Primitives.Net;
 using RuleAction = Weft.Policy.Output.RuleAction;

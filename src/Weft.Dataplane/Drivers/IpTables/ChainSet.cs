@@ -1,10 +1,12 @@
+using Weft.Dataplane.Rules.Model;
+
 namespace Weft.Dataplane.Drivers.IpTables;
 
 /// <summary>
 /// Our desired chains, and which of them are needed: those that the rules in the kernel's chains lead to, directly or through other chains. The
 /// rest (policies no local endpoint uses) is remembered and not programmed. Owned by one <see cref="RuleTable"/>.
 /// </summary>
-internal sealed class ChainSet(string table)
+internal sealed class ChainSet(string table, RuleHasher hasher)
 {
     private readonly Dictionary<string, HashedChain> _defined = [];
     private readonly Dictionary<string, int> _references = [];
@@ -25,7 +27,7 @@ internal sealed class ChainSet(string table)
 
     public void Set(Chain chain)
     {
-        HashedChain hashed = new(chain.Rules, RuleHasher.HashRules(chain.Name, [.. chain.Rules]));
+        HashedChain hashed = new(chain.Rules, hasher.HashRules(chain.Name, [.. chain.Rules]));
         if (_defined.TryGetValue(chain.Name, out HashedChain? old) && old.Hashes.AsSpan().SequenceEqual(hashed.Hashes))
         {
             return;
@@ -113,7 +115,7 @@ internal sealed class ChainSet(string table)
     private HashedChain Missing(string name)
     {
         Rule[] rules = table == "nat" ? [] : [new Rule(Match.All, RuleAction.Drop, "Chain is not defined")];
-        return new HashedChain(rules, RuleHasher.HashRules(name, rules));
+        return new HashedChain(rules, hasher.HashRules(name, rules));
     }
 }
 

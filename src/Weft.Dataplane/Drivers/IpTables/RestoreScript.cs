@@ -1,4 +1,5 @@
 using System.Text;
+using Weft.Dataplane.Rules.Model;
 
 namespace Weft.Dataplane.Drivers.IpTables;
 
@@ -12,7 +13,9 @@ namespace Weft.Dataplane.Drivers.IpTables;
 /// COMMIT
 /// </code>
 /// </summary>
-internal sealed class RestoreScript(string table)
+/// <param name="table">"filter".</param>
+/// <param name="writer">Writes the rules.</param>
+internal sealed class RestoreScript(string table, IpTablesText writer)
 {
     private readonly List<string> _declarations = [];
     private readonly List<string> _edits = [];
@@ -39,8 +42,8 @@ internal sealed class RestoreScript(string table)
     public void DeleteChain(string chain) => _deletions.Add($"--delete-chain {chain}");
 
     /// <summary>The rule as a line that adds it, hash included.</summary>
-    public static string Line(string command, string chain, int number, string hash, Rule rule) =>
-        $"{command} {chain}{(number > 0 ? $" {number}" : string.Empty)} -m comment --comment \"cali:{hash}\" {rule.Text}".TrimEnd(' ');
+    public string Line(string command, string chain, int number, string hash, Rule rule) =>
+        $"{command} {chain}{(number > 0 ? $" {number}" : string.Empty)} -m comment --comment \"cali:{hash}\" {writer.Of(rule)}".TrimEnd(' ');
 
     /// <param name="backend">
     /// iptables-nft before 1.8.8 loses track of a chain that is changed and deleted in one transaction: there the deletions get a second one.

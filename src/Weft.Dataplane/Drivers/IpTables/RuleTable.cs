@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Weft.Dataplane.Rules.Model;
 using Weft.Linux.Processes;
 
 namespace Weft.Dataplane.Drivers.IpTables;
@@ -25,11 +26,14 @@ public sealed class RuleTable : IRuleTable
     private readonly IProcessRunner _runner;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly IpTablesText _text;
+    private readonly RuleHasher _hasher;
     private readonly ChainSet _chains;
 
     private readonly Dictionary<string, HashedChain> _inserts = [];
     private readonly Dictionary<string, HashedChain> _appends = [];
     private readonly HashSet<string> _dirtyKernelChains = [];
+    private readonly Dictionary<string, string[]> _dispatchChains = []; // by name of the dispatch
 
     // What the kernel holds as far as we know: of our chains the hashes, of the kernel's chains also the text of our rules.
     private Dictionary<string, List<SavedRule>> _actual = [];
@@ -48,7 +52,9 @@ public sealed class RuleTable : IRuleTable
         _runner = runner;
         _time = time;
         _logger = logger;
-        _chains = new ChainSet(settings.Name);
+        _text = new IpTablesText(tools.Features);
+        _hasher = new RuleHasher(_text);
+        _chains = new ChainSet(settings.Name, _hasher);
     }
 
     public string Name => _settings.Name;
@@ -72,9 +78,26 @@ public sealed class RuleTable : IRuleTable
 
     public void RemoveChain(string name) => _chains.Remove(name);
 
-    public void SetInserts(string kernelChain, ReadOnlySpan<Rule> rules) => SetHooks(_inserts, kernelChain, rules, RuleHasher.HashRules(kernelChain, rules));
+    public void SetDispatch(Dispatch dispatch)
+    {
+        List<Chain> chains = DispatchTree.Of(dispatch);
+        foreach (Chain chain in chains)
+        {
+            SetChain(chain);
+        }
 
-    public void SetAppends(string kernelChain, ReadOnlySpan<Rule> rules) => SetHooks(_appends, kernelChain, rules, RuleHasher.HashAppends(kernelChain, rules));
+        string[] names = [.. chains.Select(static c => c.Name)];
+        foreach (string gone in _dispatchChains.GetValueOrDefault(dispatch.Name, []).Except(names))
+        {
+            _chains.Remove(gone);
+        }
+
+        _dispatchChains[dispatch.Name] = names;
+    }
+
+    public void SetInserts(string kernelChain, ReadOnlySpan<Rule> rules) => SetHooks(_inserts, kernelChain, rules, _hasher.HashRules(kernelChain, rules));
+
+    public void SetAppends(string kernelChain, ReadOnlySpan<Rule> rules) => SetHooks(_appends, kernelChain, rules, _hasher.HashAppends(kernelChain, rules));
 
     public void QueueResync() => _inSync = false;
 
@@ -203,7 +226,7 @@ public sealed class RuleTable : IRuleTable
 
     private RestoreScript BuildScript()
     {
-        RestoreScript script = new(_settings.Name);
+        RestoreScript script = new(_settings.Name, _text);
         IEnumerable<string> candidates = _compareAll
             ? _actual.Keys.Where(IsOwnChain).Concat(_chains.Needed).Distinct().Order(StringComparer.Ordinal)
             : _chains.Dirty.Order(StringComparer.Ordinal);
@@ -395,10 +418,10 @@ public sealed class RuleTable : IRuleTable
         }
     }
 
-    private static List<SavedRule> Written(string chain, Dictionary<string, HashedChain> hooks)
+    private List<SavedRule> Written(string chain, Dictionary<string, HashedChain> hooks)
     {
         HashedChain rules = hooks.GetValueOrDefault(chain, HashedChain.Empty);
-        return [.. rules.Hashes.Select((hash, i) => new SavedRule(hash, RestoreScript.Line("-A", chain, 0, hash, rules.Rules[i])))];
+        return [.. rules.Hashes.Select((hash, i) => new SavedRule(hash, new RestoreScript(_settings.Name, _text).Line("-A", chain, 0, hash, rules.Rules[i])))];
     }
 
     private void NoteDuration(long started)

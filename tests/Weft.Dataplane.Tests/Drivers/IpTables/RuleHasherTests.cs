@@ -1,11 +1,13 @@
-using Weft.Primitives.Hashing;
 using System.Text;
 using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Rules.Model;
+using Weft.Primitives.Hashing;
 
 namespace Weft.Dataplane.Tests.Drivers.IpTables;
 
 public class RuleHasherTests
 {
+    private static readonly RuleHasher s_hasher = new(new IpTablesText(new IpTablesFeatures()));
     private static readonly Rule Drop = new(Match.All, RuleAction.Drop);
     private static readonly Rule Accept = new(Match.All, RuleAction.Accept);
 
@@ -42,14 +44,14 @@ public class RuleHasherTests
     [InlineData("cali-FORWARD", "cali-foobar", "WiiHgeRwfPX6Ol7d")]
     public void Jump_HasCalicosHash(string chain, string target, string expected)
     {
-        Assert.Equal([expected], RuleHasher.HashRules(chain, [new Rule(Match.All, RuleAction.Jump(target))]));
+        Assert.Equal([expected], s_hasher.HashRules(chain, [new Rule(Match.All, RuleAction.Jump(target))]));
     }
 
     [Fact]
     public void EveryRule_DependsOnAllBeforeIt()
     {
-        Assert.Equal(["hecdSCslEjdBPBPo", "plvr29-ZiKUwbzDV", "BMJ7gfua-eMLZ8Gu", "rmnR1gc8haxMy_0W"], RuleHasher.HashRules("FORWARD", [Drop, Accept, Drop, Accept]));
-        Assert.Equal(["42h7Q64_2XDzpwKe", "0sUFHicPNNqNyNx8"], RuleHasher.HashRules("cali-foobar", [Accept, Drop]));
+        Assert.Equal(["hecdSCslEjdBPBPo", "plvr29-ZiKUwbzDV", "BMJ7gfua-eMLZ8Gu", "rmnR1gc8haxMy_0W"], s_hasher.HashRules("FORWARD", [Drop, Accept, Drop, Accept]));
+        Assert.Equal(["42h7Q64_2XDzpwKe", "0sUFHicPNNqNyNx8"], s_hasher.HashRules("cali-foobar", [Accept, Drop]));
     }
 
     [Fact]
@@ -59,15 +61,15 @@ public class RuleHasherTests
         Rule accept = new(Match.All.MarkSet(0x10000), RuleAction.Accept, "Policy explicitly accepted packet.");
         Rule mark = new(Match.All, RuleAction.SetMark(0x10000));
 
-        Assert.Equal(["0i8pjzKKPyA34aQD"], RuleHasher.HashAppends("POSTROUTING", [jump]));
-        Assert.Equal(["S93hcgKJrXEqnTfs", "mp77cMpurHhyjLrM"], RuleHasher.HashAppends("FORWARD", [accept, mark]));
+        Assert.Equal(["0i8pjzKKPyA34aQD"], s_hasher.HashAppends("POSTROUTING", [jump]));
+        Assert.Equal(["S93hcgKJrXEqnTfs", "mp77cMpurHhyjLrM"], s_hasher.HashAppends("FORWARD", [accept, mark]));
     }
 
     [Fact]
     public void Comment_IsCleanedAndCut()
     {
-        Assert.Equal("boz_fizz", Rule.CleanComment("boz\nfizz"));
-        Assert.Equal(new string('a', 256), Rule.CleanComment(new string('a', 257)));
-        Assert.Equal("a_b_c ok/x", Rule.CleanComment("a\"b`c ok/x"));
+        Assert.Equal("boz_fizz", IpTablesText.CleanComment("boz\nfizz"));
+        Assert.Equal(new string('a', 256), IpTablesText.CleanComment(new string('a', 257)));
+        Assert.Equal("a_b_c ok/x", IpTablesText.CleanComment("a\"b`c ok/x"));
     }
 }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
-using Weft.Dataplane.Drivers;
 using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Drivers;
+using Weft.Dataplane.Rules.Model;
 using Weft.Primitives.Net;
 
 namespace Weft.Dataplane.Tests.Drivers.IpTables;
@@ -106,7 +107,7 @@ public class RuleTableTests
         using TestKernel kernel = new();
         RuleTable table = Fill(Open(kernel, backend, family));
         table.Apply();
-        Rule[] rules = [new(Match.All.Protocol("tcp"), RuleAction.Drop), new(Match.All, RuleAction.Jump("cali-unused")), new(Match.All, RuleAction.Return)];
+        Rule[] rules = [new(Match.All.Protocol(IpProtocol.Tcp), RuleAction.Drop), new(Match.All, RuleAction.Jump("cali-unused")), new(Match.All, RuleAction.Return)];
 
         table.SetChain(new Chain("cali-from-wl", rules));
         table.Apply();
@@ -284,9 +285,9 @@ public class RuleTableTests
         [
             new Rule(Match.All, RuleAction.ClearMark(0xe0000)),
             new Rule(Match.All.InInterface("cali+"), RuleAction.Jump("cali-from-wl")),
-            new Rule(Match.All.MarkSet(0x10000).Protocol("tcp").DestinationPorts([(80, 80), (8000, 8080)]), RuleAction.Accept, "weft's; `odd\" comment"),
+            new Rule(Match.All.MarkSet(0x10000).Protocol(IpProtocol.Tcp).DestinationPorts([(80, 80), (8000, 8080)]), RuleAction.Accept, "weft's; `odd\" comment"),
         ]));
-        table.SetChain(new Chain("cali-from-wl", [new Rule(Match.All.ConntrackState("RELATED,ESTABLISHED"), RuleAction.Accept), new Rule(Match.All, RuleAction.Drop)]));
+        table.SetChain(new Chain("cali-from-wl", [new Rule(Match.All.ConntrackState(ConntrackStates.Related | ConntrackStates.Established), RuleAction.Accept), new Rule(Match.All, RuleAction.Drop)]));
         table.SetChain(new Chain("cali-unused", [new Rule(Match.All, RuleAction.Drop)]));
         table.SetInserts("INPUT", [new Rule(Match.All, RuleAction.Jump("cali-INPUT"))]);
         table.SetInserts("FORWARD", [new Rule(Match.All, RuleAction.Jump("cali-FORWARD"))]);

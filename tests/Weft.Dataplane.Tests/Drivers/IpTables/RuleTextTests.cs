@@ -1,4 +1,6 @@
 using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Rules.Model;
+using Weft.Primitives.Net;
 
 namespace Weft.Dataplane.Tests.Drivers.IpTables;
 
@@ -14,52 +16,52 @@ public class RuleTextTests
             (Match.All.MarkSet(0x10), "-m mark --mark 0x10/0x10"),
             (Match.All.MarkNotEquals(0x1, 0xf), "-m mark ! --mark 0x1/0xf"),
             (Match.All.InInterface("cali+").OutInterface("eth0"), "--in-interface cali+ --out-interface eth0"),
-            (Match.All.SourceAddressType("LOCAL", limitToOutInterface: true), "-m addrtype --src-type LOCAL --limit-iface-out"),
-            (Match.All.NotSourceAddressType("LOCAL"), "-m addrtype ! --src-type LOCAL"),
-            (Match.All.ConntrackState("RELATED,ESTABLISHED"), "-m conntrack --ctstate RELATED,ESTABLISHED"),
-            (Match.All.Protocol("tcp"), "-p tcp"),
-            (Match.All.NotProtocol("47"), "! -p 47"),
-            (Match.All.NotSourceNet("10.0.0.0/8"), "! --source 10.0.0.0/8"),
-            (Match.All.DestinationIpPortSet("cali40n:x"), "-m set --match-set cali40n:x dst,dst"),
+            (Match.All.SourceIsLocal(limitToOutInterface: true), "-m addrtype --src-type LOCAL --limit-iface-out"),
+            (Match.All.SourceIsNotLocal(), "-m addrtype ! --src-type LOCAL"),
+            (Match.All.ConntrackState(ConntrackStates.Related | ConntrackStates.Established), "-m conntrack --ctstate RELATED,ESTABLISHED"),
+            (Match.All.Protocol(6), "-p tcp"),
+            (Match.All.NotProtocol(47), "! -p 47"),
+            (Match.All.Net(PacketEnd.Source, IpPrefix.Parse("10.0.0.0/8"), negated: true), "! --source 10.0.0.0/8"),
+            (Match.All.IpPortSet(PacketEnd.Destination, "cali40n:x"), "-m set --match-set cali40n:x dst,dst"),
             (Match.All.NotSourceIpSet("x"), "-m set ! --match-set x src"),
             (Match.All.SourcePorts([(1, 1), (5, 9)]), "-m multiport --source-ports 1,5:9"),
-            (Match.All.NotDestinationPorts([(80, 80)]), "-m multiport ! --destination-ports 80"),
-            (Match.All.IcmpType(8, 0), "-m icmp --icmp-type 8/0"),
-            (Match.All.NotIcmpv6Type(130), "-m icmp6 ! --icmpv6-type 130"),
-            (Match.All.Limit("10/second", 5), "-m limit --limit 10/second --limit-burst 5"),
+            (Match.All.Ports(PacketEnd.Destination, [(80, 80)], negated: true), "-m multiport ! --destination-ports 80"),
+            (Match.All.IcmpType(IpFamily.IPv4, 8, 0), "-m icmp --icmp-type 8/0"),
+            (Match.All.IcmpType(IpFamily.IPv6, 130, negated: true), "-m icmp6 ! --icmpv6-type 130"),
+            (Match.All.Limit(10, RateUnit.Second, 5), "-m limit --limit 10/second --limit-burst 5"),
             (Match.All.ReversePathFails(), "-m rpfilter --invert --validmark"),
             (Match.All.NotIpvs(), "-m ipvs ! --ipvs"),
         ];
 
         foreach ((Match match, string expected) in cases)
         {
-            Assert.Equal(expected, match.ToString());
+            Assert.Equal(expected, match.Text);
         }
     }
 
     [Fact]
     public void Actions_HaveCalicosText()
     {
-        IpTablesFeatures modern = new(), old = new(false, false, false, false);
-        (RuleAction Action, string Expected)[] cases =
+        IpTablesText modern = new(new IpTablesFeatures()), old = new(new IpTablesFeatures(false, false, false, false));
+        (IpTablesText Writer, RuleAction Action, string Expected)[] cases =
         [
-            (RuleAction.Goto("cali-x"), "--goto cali-x"),
-            (RuleAction.SetMark(0x80), "--jump MARK --set-mark 0x80/0x80"),
-            (RuleAction.ClearMark(0xe0), "--jump MARK --set-mark 0/0xe0"),
-            (RuleAction.SetMaskedMark(0, 0x600), "--jump MARK --set-mark 0x0/0x600"),
-            (RuleAction.Dnat("10.0.0.1", 80), "--jump DNAT --to-destination 10.0.0.1:80"),
-            (RuleAction.Snat("10.0.0.1", modern), "--jump SNAT --to-source 10.0.0.1 --random-fully"),
-            (RuleAction.Masquerade(modern, "1024-65535"), "--jump MASQUERADE --to-ports 1024-65535 --random-fully"),
-            (RuleAction.Masquerade(old), "--jump MASQUERADE"),
-            (RuleAction.Nflog(1, "DRI", modern), "--jump NFLOG --nflog-group 1 --nflog-prefix DRI --nflog-size 80"),
-            (RuleAction.Nflog(2, "DRE", old), "--jump NFLOG --nflog-group 2 --nflog-prefix DRE --nflog-range 80"),
-            (RuleAction.Log("prefix"), "--jump LOG --log-prefix \"prefix: \" --log-level 5"),
-            (RuleAction.Dscp(20), "--jump DSCP --set-dscp 20"),
+            (modern, RuleAction.Goto("cali-x"), "--goto cali-x"),
+            (modern, RuleAction.SetMark(0x80), "--jump MARK --set-mark 0x80/0x80"),
+            (modern, RuleAction.ClearMark(0xe0), "--jump MARK --set-mark 0/0xe0"),
+            (modern, RuleAction.SetMaskedMark(0, 0x600), "--jump MARK --set-mark 0x0/0x600"),
+            (modern, RuleAction.Dnat("10.0.0.1", 80), "--jump DNAT --to-destination 10.0.0.1:80"),
+            (modern, RuleAction.Snat("10.0.0.1"), "--jump SNAT --to-source 10.0.0.1 --random-fully"),
+            (modern, RuleAction.Masquerade(new PortSpan(1024, 65535)), "--jump MASQUERADE --to-ports 1024-65535 --random-fully"),
+            (old, RuleAction.Masquerade(), "--jump MASQUERADE"),
+            (modern, RuleAction.Nflog(1, "DRI"), "--jump NFLOG --nflog-group 1 --nflog-prefix DRI --nflog-size 80"),
+            (old, RuleAction.Nflog(2, "DRE"), "--jump NFLOG --nflog-group 2 --nflog-prefix DRE --nflog-range 80"),
+            (modern, RuleAction.Log("prefix"), "--jump LOG --log-prefix \"prefix: \" --log-level 5"),
+            (modern, RuleAction.Dscp(20), "--jump DSCP --set-dscp 20"),
         ];
 
-        foreach ((RuleAction action, string expected) in cases)
+        foreach ((IpTablesText writer, RuleAction action, string expected) in cases)
         {
-            Assert.Equal(expected, action.Text);
+            Assert.Equal(expected, writer.Of(action));
         }
     }
 

@@ -1,6 +1,8 @@
-namespace Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Rules.Model;
 
-/// <summary>One table (filter, nat, mangle, raw) of one family. Setting state records it; <see cref="IReconciler.Apply"/> writes it.</summary>
+namespace Weft.Dataplane.Drivers;
+
+/// <summary>One table (filter, nat, mangle, raw) of one family, whichever backend writes it. Setting state records it; <see cref="IReconciler.Apply"/> writes it.</summary>
 public interface IRuleTable : IReconciler
 {
     /// <summary>
@@ -10,6 +12,9 @@ public interface IRuleTable : IReconciler
 
     /// <summary>A chain that is still referred to drops every packet until it is defined again (in the nat table it is empty).</summary>
     void RemoveChain(string name);
+
+    /// <summary>Defines or replaces the chain that leads from interfaces to their chains.</summary>
+    void SetDispatch(Dispatch dispatch);
 
     /// <summary>The rules we put at the head of one of the kernel's chains (behind foreign rules in append mode); none takes them away.</summary>
     void SetInserts(string kernelChain, ReadOnlySpan<Rule> rules);
