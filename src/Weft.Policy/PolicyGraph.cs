@@ -14,10 +14,10 @@ namespace Weft.Policy;
 ///  ModelUpdate
 ///      v
 ///  ValidationFilter --- problems by key
-///      |  policies, profiles, local endpoints        all endpoints, network sets, profile labels     hosts, pools, settings
-///      v                                                     v                                            |
-///  ActivePolicyCalculator -- active rules --> RuleScanner -- sets in use --> SelectorIndex                |
-///      |  endpoints touched                          | rules with set ids        | members                |
+///      |  policies, profiles, local endpoints        all endpoints, network sets, profile labels     nodes, pools, blocks, settings
+///      v                                                     v                                            v
+///  ActivePolicyCalculator -- active rules --> RuleScanner -- sets in use --> SelectorIndex            RouteResolver,
+///      |  endpoints touched                          | rules with set ids        | members            EncapsulationResolver
 ///      v                                             v                           v                        v
 ///  PolicyResolver -- endpoints with ordered tiers --> UpdateSequencer &lt;---------------------------------+
 ///                                                        v  Flush
@@ -31,16 +31,25 @@ public sealed class PolicyGraph : IValidatedUpdates
     private readonly UpdateSequencer _sequencer;
     private readonly ActivePolicyCalculator _active;
     private readonly PolicyResolver _resolver;
+    private readonly RouteResolver _routes;
+    private readonly EncapsulationResolver _encapsulation;
+    private readonly Dictionary<IpPrefix, IReadOnlyList<BlockRoute>> _blocks = [];
+    private RouteSource _routeSource;
     private SyncStage _sync;
 
     /// <param name="nodeName">Endpoints with this node are local.</param>
-    public PolicyGraph(string nodeName)
+    /// <param name="localFields">What environment and file of this node say of FelixConfiguration's fields, by their names; null for nothing.</param>
+    public PolicyGraph(string nodeName, IReadOnlyDictionary<string, string>? localFields = null)
     {
         _nodeName = nodeName;
-        _filter = new ValidationFilter(nodeName, this);
+        ConfigurationResolver configuration = new(nodeName, localFields ?? new Dictionary<string, string>());
+        _filter = new ValidationFilter(nodeName, configuration, this);
         _sequencer = new UpdateSequencer();
+        _routes = new RouteResolver(nodeName, _sequencer);
+        _encapsulation = new EncapsulationResolver(_sequencer);
         _resolver = new PolicyResolver(_sequencer);
         _active = new ActivePolicyCalculator(new RuleScanner(_sequencer), _resolver);
+        ((IValidatedUpdates)this).OnConfig(configuration.Config, configuration.Facts);
     }
 
     private enum SyncStage : byte
@@ -78,6 +87,7 @@ public sealed class PolicyGraph : IValidatedUpdates
         }
 
         _resolver.Flush(_active);
+        _routes.Flush();
         _sequencer.Flush(sink);
         if (_sync == SyncStage.Reached)
         {
@@ -115,6 +125,7 @@ public sealed class PolicyGraph : IValidatedUpdates
         SetSource? source = workload is { Problem: null } ? workload.Source : null;
         bool local = workload is not null && workload.Node == _nodeName;
         SetSource(key, source);
+        SetRoutes(key, source);
         SetLocal(key, local ? source : null);
         _resolver.SetWorkload(key, local ? workload : null);
     }
@@ -129,32 +140,76 @@ public sealed class PolicyGraph : IValidatedUpdates
 
     void IValidatedUpdates.OnNetworkSet(ResourceKey key, SetSource? source) => SetSource(key, source);
 
-    void IValidatedUpdates.OnHost(string node, HostMetadataUpdate? host)
+    void IValidatedUpdates.OnNode(string name, HostMetadataUpdate? host, NodeValue? node)
     {
         if (host is null)
         {
-            _sequencer.OnHostGone(node);
+            _sequencer.OnHostGone(name);
         }
         else
         {
             _sequencer.OnHost(host);
         }
+
+        _sequencer.SetVtep(name, node?.Vtep);
+        _routes.SetNode(name, node);
     }
 
-    void IValidatedUpdates.OnPool(IpamPoolUpdate? pool, IpPrefix? replaced)
+    void IValidatedUpdates.OnPool(IpPrefix cidr, IpamPoolUpdate? pool)
     {
-        if (replaced is { } cidr)
+        _sequencer.SetPool(cidr, pool);
+        _routes.SetPool(cidr, pool is null ? null : ClusterConversion.Route(pool));
+    }
+
+    void IValidatedUpdates.OnPools(IReadOnlyCollection<IpamPoolUpdate> pools) => _encapsulation.SetPools(pools);
+
+    void IValidatedUpdates.OnBlock(IpPrefix cidr, IReadOnlyList<BlockRoute> routes)
+    {
+        _blocks.Remove(cidr);
+        if (routes.Count > 0)
         {
-            _sequencer.OnPoolGone(cidr);
+            _blocks[cidr] = routes;
         }
 
-        if (pool is not null)
+        _routes.SetBlock(cidr, _routeSource == RouteSource.CalicoIPAM ? routes : []);
+    }
+
+    void IValidatedUpdates.OnConfig(ConfigUpdate config, FelixFacts facts)
+    {
+        _sequencer.OnConfig(config);
+        _encapsulation.SetFacts(facts);
+        if (_routeSource != facts.Routes)
         {
-            _sequencer.OnPool(pool);
+            _routeSource = facts.Routes;
+            SwitchRouteSource();
         }
     }
 
-    void IValidatedUpdates.OnConfig(ConfigUpdate config) => _sequencer.OnConfig(config);
+    /// <summary>A rare event that costs all blocks and endpoints.</summary>
+    private void SwitchRouteSource()
+    {
+        foreach ((IpPrefix cidr, IReadOnlyList<BlockRoute> routes) in _blocks)
+        {
+            _routes.SetBlock(cidr, _routeSource == RouteSource.CalicoIPAM ? routes : []);
+        }
+
+        foreach ((ResourceKey key, SetSource source) in Index.Sources)
+        {
+            SetRoutes(key, source);
+        }
+    }
+
+    private void SetRoutes(ResourceKey key, SetSource? source)
+    {
+        if (source is { Node.Length: > 0 } && (_routeSource == RouteSource.WorkloadIPs || source.Node == _nodeName))
+        {
+            _routes.SetWorkload(key, source.Node, source.Nets);
+        }
+        else
+        {
+            _routes.RemoveWorkload(key);
+        }
+    }
 
     private void SetSource(ResourceKey key, SetSource? source)
     {

@@ -1,5 +1,8 @@
+using System.Text.Json;
+using Weft.Model.Ipam;
 using Weft.Model.Keys;
 using Weft.Model.Resources;
+using Weft.Primitives.Net;
 
 namespace Weft.Policy.Tests;
 
@@ -97,6 +100,46 @@ internal static class Build
     public static ModelUpdate GlobalNetworkSet(string name, string labels, string nets) => new(
         new ResourceKey(ResourceKind.GlobalNetworkSet, name),
         new GlobalNetworkSet { Metadata = Meta(name, null, labels), Spec = new NetworkSetSpec { Nets = [.. List(nets)] } },
+        1);
+
+    public static ModelUpdate Pool(string cidr, string? vxlan = null, string? ipip = null, bool nat = false, string? name = null) => new(
+        new ResourceKey(ResourceKind.IPPool, name ?? $"pool-{cidr.Replace('/', '-').Replace(':', '-')}"),
+        new IPPool { Spec = new IPPoolSpec { Cidr = cidr, VxlanMode = vxlan, IpipMode = ipip, NatOutgoing = nat } },
+        1);
+
+    public static ModelUpdate Node(string name, string? bgp = null, string? vxlan = null, string? bgp6 = null, Action<NodeSpec>? edit = null, string labels = "")
+    {
+        Node node = new() { Metadata = Meta(name, null, labels), Spec = new NodeSpec { Ipv4VXLANTunnelAddr = vxlan } };
+        node.Spec.Bgp = bgp is null && bgp6 is null ? null : new NodeBgpSpec { Ipv4Address = bgp, Ipv6Address = bgp6 };
+        edit?.Invoke(node.Spec);
+        return new ModelUpdate(new ResourceKey(ResourceKind.Node, name), node, 1);
+    }
+
+    /// <param name="borrowed">"5=node2": ordinal and node.</param>
+    public static ModelUpdate Block(string cidr, string? node, params string[] borrowed)
+    {
+        AllocationBlock block = new() { Cidr = cidr, Affinity = node is null ? null : $"host:{node}", Allocations = [.. Enumerable.Repeat<int?>(null, 64)] };
+        foreach (string[] part in borrowed.Select(b => b.Split('=')))
+        {
+            block.Allocations[int.Parse(part[0])] = block.Attributes.Count;
+            block.Attributes.Add(new AllocationAttribute { HandleId = "h", Secondary = new Dictionary<string, string> { ["node"] = part[1] } });
+        }
+
+        return new ModelUpdate(new BlockKey(IpPrefix.Parse(cidr)), block, 1);
+    }
+
+    /// <param name="fields">"vxlanEnabled=true".</param>
+    public static ModelUpdate Felix(string name, string fields, string created = "2026-01-01T00:00:00Z") => new(
+        new ResourceKey(ResourceKind.FelixConfiguration, name),
+        new FelixConfiguration
+        {
+            Metadata = new ObjectMeta { Name = name, CreationTimestamp = created },
+            Spec = new FelixConfigurationSpec
+            {
+                Fields = fields.Split(';', StringSplitOptions.RemoveEmptyEntries).Select(f => f.Split('=', 2))
+                    .ToDictionary(f => f[0], f => JsonDocument.Parse(f[1] is "true" or "false" ? f[1] : $"\"{f[1]}\"").RootElement),
+            },
+        },
         1);
 
     public static ModelUpdate Gone(ModelUpdate update) => new(update.Key, null, 0);

@@ -53,6 +53,7 @@ public sealed class RandomWalkTests
                 string expected = States.Play([.. state.Values], Flushing.Once).Dump();
                 Assert.True(expected == replay.Dump(), $"seed {seed}, step {step}:\n{replay.Dump()}\nexpected:\n{expected}");
                 CheckSets(state.Values, replay);
+                NaiveRoutes.Check(state.Values, replay);
             }
         }
     }
@@ -75,7 +76,7 @@ public sealed class RandomWalkTests
                 : Profile($"kns.{ns}", Pick(random, ["pcns.team=red", "pcns.team=blue", "env=prod", ""]), [Allow()], [Allow()]),
             7 => Tier($"tier{random.Next(2)}", random.Next(3) == 0 ? null : random.Next(3), Pick(random, ["Pass", "Deny", ""])),
             8 or 9 => NamespacedPolicy($"p{n}", Pick(random, s_selectors) ?? "", [Rules(random), Rules(random)], [Rules(random)], ns, Pick(random, ["", "Ingress", "Egress"])),
-            10 => random.Next(3) == 0 ? StagedPolicy($"st{n}", Pick(random, s_selectors) ?? "") : Pool(random),
+            10 => random.Next(3) == 0 ? StagedPolicy($"st{n}", Pick(random, s_selectors) ?? "") : RoutePart(random),
             _ => GlobalPolicy(
                 $"g{n}", Pick(random, s_selectors) ?? "", random.Next(3), Pick(random, ["tier0", "tier1", "default"]), [Rules(random)], [Rules(random)],
                 edit: s => (s.NamespaceSelector, s.DoNotTrack) = (random.Next(3) == 0 ? "team == 'red'" : null, random.Next(8) == 0)),
@@ -88,10 +89,20 @@ public sealed class RandomWalkTests
         };
     }
 
-    private static ModelUpdate Pool(Random random) => new(
-        new ResourceKey(ResourceKind.IPPool, $"pool{random.Next(2)}"),
-        new IPPool { Spec = new IPPoolSpec { Cidr = $"10.{random.Next(2)}.0.0/16", NatOutgoing = true } },
-        1);
+    private static ModelUpdate RoutePart(Random random)
+    {
+        string node = Pick(random, [ThisNode, "node2", "node3"]);
+        int n = random.Next(4);
+        return random.Next(5) switch
+        {
+            0 => Pool($"10.0.0.0/{Pick(random, [8, 16, 24])}", Pick(random, [null, "Always", "CrossSubnet"]), nat: random.Next(2) == 0, name: $"pool{random.Next(3)}"),
+            1 => Node(node, Pick(random, [null, $"172.16.{random.Next(2)}.{n + 1}/24"]), Pick(random, [null, $"10.0.0.{random.Next(8)}"]), Pick(random, [null, $"fd01::{n}/64"]),
+                labels: Pick(random, ["", "rack=a"])),
+            2 => Block(Pick(random, ["10.0.0.0/26", "10.0.0.0/29", "10.0.0.64/26"]), Pick(random, [null, ThisNode, "node2", "node3"]), $"{random.Next(8)}=node{1 + random.Next(3)}"),
+            3 => Felix(Pick(random, ["default", $"node.{ThisNode}"]), Pick(random, ["", "routeSource=WorkloadIPs", "vxlanEnabled=true", "programClusterRoutes=Enabled"])),
+            _ => Felix($"rack{n}", $"nodeSelector=rack == 'a';vxlanEnabled={Pick(random, ["true", "false"])}", $"2026-01-0{1 + random.Next(3)}T00:00:00Z"),
+        };
+    }
 
     private static Rule Rules(Random random)
     {
@@ -148,7 +159,11 @@ public sealed class RandomWalkTests
 
     private static SetSource? Source(ModelUpdate update)
     {
-        ResourceKey key = (ResourceKey)update.Key;
+        if (update.Key is not ResourceKey key)
+        {
+            return null;
+        }
+
         Problems problems = new();
         SetSource? source = update.Value switch
         {

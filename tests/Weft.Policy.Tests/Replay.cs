@@ -21,6 +21,12 @@ internal sealed class Replay : IDataplaneSink
 
     public Dictionary<IpPrefix, IpamPoolUpdate> Pools { get; } = [];
 
+    public Dictionary<IpPrefix, RouteUpdate> Routes { get; } = [];
+
+    public Dictionary<string, VXLANTunnelEndpointUpdate> Vteps { get; } = [];
+
+    public Encapsulations Encapsulation { get; private set; }
+
     public ConfigUpdate? Config { get; private set; }
 
     public int InSyncs { get; private set; }
@@ -93,6 +99,21 @@ internal sealed class Replay : IDataplaneSink
             case IpamPoolRemove remove:
                 Assert.True(Pools.Remove(remove.Cidr));
                 break;
+            case RouteUpdate route:
+                Routes[route.Destination] = route;
+                break;
+            case RouteRemove remove:
+                Assert.True(Routes.Remove(remove.Destination));
+                break;
+            case VXLANTunnelEndpointUpdate vtep:
+                Assert.True(Vteps.TryAdd(vtep.Node, vtep), $"tunnel end of {vtep.Node} changed without a removal");
+                break;
+            case VXLANTunnelEndpointRemove remove:
+                Assert.True(Vteps.Remove(remove.Node));
+                break;
+            case EncapsulationUpdate encapsulation:
+                Encapsulation = encapsulation.Needed;
+                break;
             case ConfigUpdate config:
                 Config = config;
                 break;
@@ -133,9 +154,21 @@ internal sealed class Replay : IDataplaneSink
         }
 
         foreach (object other in Hosts.Values.OrderBy(h => h.Node, StringComparer.Ordinal).Cast<object>()
-            .Concat(Pools.Values.OrderBy(p => p.Cidr).Select(p => $"{p.Cidr} {p.Masquerade} {string.Join(' ', p.AllowedUses)}")))
+            .Concat(Pools.Values.OrderBy(p => p.Cidr).Select(p => $"{p.Cidr} {p.Masquerade} {p.Ipip} {p.Vxlan} {string.Join(' ', p.AllowedUses)}"))
+            .Concat(Routes.Values.OrderBy(r => r.Destination))
+            .Concat(Vteps.Values.OrderBy(v => v.Node, StringComparer.Ordinal)))
         {
             text.AppendLine(other.ToString());
+        }
+
+        foreach ((string name, IReadOnlyDictionary<string, string> fields) in new[] { ("global", Config!.Global), ("selected", Config.Selected), ("node", Config.PerNode) })
+        {
+            text.Append(string.Concat(fields.OrderBy(f => f.Key, StringComparer.Ordinal).Select(f => $"{name} {f.Key}={f.Value}\n")));
+        }
+
+        if (Encapsulation != Encapsulations.None)
+        {
+            text.AppendLine(Encapsulation.ToString());
         }
 
         return text.ToString();

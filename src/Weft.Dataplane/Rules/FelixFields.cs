@@ -85,7 +85,7 @@ internal static class FelixFields
             }
         }
 
-        private string? Find(string name) => config.PerNode.GetValueOrDefault(name) ?? config.Global.GetValueOrDefault(name);
+        private string? Find(string name) => config.Find(name);
 
         private T Bad<T>(string name, string text, T otherwise)
         {

@@ -56,6 +56,7 @@ internal sealed class PolicyLoop : ISyncSink, ILoopBody<PolicyMessage>, IDatapla
             ResourceKind.ClusterInformation, ResourceKind.FelixConfiguration, ResourceKind.GlobalNetworkPolicy, ResourceKind.GlobalNetworkSet, ResourceKind.HostEndpoint,
             ResourceKind.IPPool, ResourceKind.NetworkPolicy, ResourceKind.NetworkSet, ResourceKind.Node, ResourceKind.Profile, ResourceKind.Tier, ResourceKind.WorkloadEndpoint,
         }.Select(ModelPrefix.Of),
+        ModelPrefix.AllBlocks,
     ];
 
     public string Part => "policy loop";

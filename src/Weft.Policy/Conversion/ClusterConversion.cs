@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Weft.Model.Resources;
+using Weft.Policy.Indexes;
 using Weft.Policy.Output;
 using Weft.Primitives.Net;
 
@@ -56,6 +57,11 @@ internal static class ClusterConversion
             pool.Spec.AllowedUses is { Count: > 0 } uses ? uses : ["Workload", "Tunnel"]);
     }
 
+    public static PoolRoute Route(IpamPoolUpdate pool) => new(
+        pool.Vxlan != EncapMode.Never ? IpPoolType.Vxlan : pool.Ipip != EncapMode.Never ? IpPoolType.Ipip : IpPoolType.NoEncap,
+        pool.Masquerade,
+        pool.Vxlan == EncapMode.CrossSubnet || pool.Ipip == EncapMode.CrossSubnet);
+
     /// <summary>Values as text: strings without quotes, everything else as it stands in JSON.</summary>
     public static IReadOnlyDictionary<string, string> Fields(FelixConfiguration configuration)
     {
@@ -87,7 +93,7 @@ internal static class ClusterConversion
         }
     }
 
-    private static IpAddress? Address(string? text, IpFamily family)
+    public static IpAddress? Address(string? text, IpFamily family)
     {
         if (string.IsNullOrEmpty(text))
         {

@@ -5,13 +5,6 @@ using Weft.Primitives.Net;
 
 namespace Weft.Policy.Conversion;
 
-/// <summary>Whether an endpoint may send from addresses that are not its own (FelixConfiguration.workloadSourceSpoofing).</summary>
-internal enum SourceSpoofing : byte
-{
-    Disabled,
-    Any,
-}
-
 /// <summary>v3 endpoints and network sets to the graph's values.</summary>
 internal static class EndpointConversion
 {
@@ -59,7 +52,7 @@ internal static class EndpointConversion
             }
         }
 
-        SetSource source = new(Labels(key.Namespace, endpoint), spec.Profiles ?? [], networks, Ports(spec.Ports, problems));
+        SetSource source = new(Labels(key.Namespace, endpoint), spec.Profiles ?? [], networks, Ports(spec.Ports, problems), spec.Node ?? string.Empty);
         return new WorkloadValue(
             Id(key, spec), $"{key.Namespace}/{key.Name}", spec.Node ?? string.Empty, spec.InterfaceName ?? string.Empty, mac, source, spoofed, revision, problems.ToString());
     }

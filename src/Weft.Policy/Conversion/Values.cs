@@ -82,8 +82,13 @@ internal readonly record struct TierValue(double? Order, bool DefaultIsPass);
 internal readonly record struct NamedPort(string Name, byte Protocol, ushort Number);
 
 /// <summary>What an object brings into the sets whose selector it matches.</summary>
+/// <param name="Labels">Its own.</param>
+/// <param name="Parents">Profiles whose labels it inherits.</param>
+/// <param name="Nets">Members of sets of networks.</param>
+/// <param name="Ports">With each address, members of sets of a named port.</param>
+/// <param name="Node">Where a workload runs; empty for what is no workload.</param>
 internal sealed record SetSource(
-    IReadOnlyDictionary<string, string> Labels, IReadOnlyList<string> Parents, IReadOnlyList<IpPrefix> Nets, IReadOnlyList<NamedPort> Ports);
+    IReadOnlyDictionary<string, string> Labels, IReadOnlyList<string> Parents, IReadOnlyList<IpPrefix> Nets, IReadOnlyList<NamedPort> Ports, string Node = "");
 
 /// <summary>A workload endpoint of any node.</summary>
 internal sealed record WorkloadValue(
@@ -99,3 +104,29 @@ internal sealed record WorkloadValue(
 
 /// <summary>A host endpoint of any node.</summary>
 internal sealed record HostEndpointValue(string Name, string Node, string InterfaceName, IReadOnlyList<IpAddress> ExpectedIps, SetSource Source);
+
+/// <summary>A node of the cluster: addresses, tunnels, labels.</summary>
+/// <param name="Name">The node.</param>
+/// <param name="IPv4">Its own address; null when unknown.</param>
+/// <param name="IPv6">Its own address; null when unknown.</param>
+/// <param name="Subnet">The network its IPv4 address is in.</param>
+/// <param name="SubnetV6">The network its IPv6 address is in.</param>
+/// <param name="Addresses">All of its addresses.</param>
+/// <param name="Tunnels">Addresses of its tunnel devices.</param>
+/// <param name="Vtep">Its VXLAN device, or null.</param>
+/// <param name="Labels">For node selectors.</param>
+internal sealed record NodeValue(
+    string Name,
+    IpAddress? IPv4,
+    IpAddress? IPv6,
+    IpPrefix? Subnet,
+    IpPrefix? SubnetV6,
+    IReadOnlyList<IpPrefix> Addresses,
+    IReadOnlyList<TunnelAddress> Tunnels,
+    VXLANTunnelEndpointUpdate? Vtep,
+    IReadOnlyDictionary<string, string> Labels);
+
+internal readonly record struct TunnelAddress(IpPrefix Address, TunnelTypes Type);
+
+/// <summary>A block or an address of it, and the node it is on.</summary>
+internal readonly record struct BlockRoute(IpPrefix Destination, string Node);

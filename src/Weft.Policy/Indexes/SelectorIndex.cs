@@ -39,6 +39,9 @@ internal sealed class SelectorIndex : IMatchListener<string, ResourceKey>
         _labels = new LabelIndex<string, ResourceKey>(this);
     }
 
+    /// <summary>Everything that may be in sets.</summary>
+    public IEnumerable<KeyValuePair<ResourceKey, SetSource>> Sources => _sources;
+
     /// <summary>All members of an active set, both families.</summary>
     public HashSet<IpSetMember> Members(string setId) => [.. _sets[setId].Counts.Keys];
 

@@ -1,3 +1,4 @@
+using Weft.Model.Ipam;
 using Weft.Model.Keys;
 using Weft.Model.Resources;
 using Weft.Policy.Conversion;
@@ -6,55 +7,30 @@ using Weft.Primitives.Net;
 
 namespace Weft.Policy.Nodes;
 
-/// <summary>Takes objects that have been read and checked; null means absent.</summary>
-internal interface IValidatedUpdates
-{
-    void OnPolicy(PolicyId id, PolicyValue? policy);
-
-    void OnProfile(string name, ProfileValue? profile, IReadOnlyDictionary<string, string>? labels);
-
-    void OnTier(string name, TierValue? tier);
-
-    /// <summary>A value with a problem is on this node and must be closed.</summary>
-    void OnWorkload(ResourceKey key, WorkloadValue? workload);
-
-    void OnHostEndpoint(ResourceKey key, HostEndpointValue? endpoint);
-
-    void OnNetworkSet(ResourceKey key, SetSource? source);
-
-    void OnHost(string node, HostMetadataUpdate? host);
-
-    /// <param name="pool">Null for absent.</param>
-    /// <param name="replaced">The CIDR this object stood for before, when it no longer does.</param>
-    void OnPool(IpamPoolUpdate? pool, IpPrefix? replaced);
-
-    void OnConfig(ConfigUpdate config);
-}
-
 /// <summary>
 /// The door of the graph: converts v3 objects, turns what is invalid into "absent", and records why on the object's key. Two kinds of invalid objects
 /// are not simply absent, because absence would let traffic through: a workload endpoint of this node whose interface is known, and a policy whose
 /// selector is known (its own, or that of its last valid version).
 /// </summary>
-internal sealed class ValidationFilter(string nodeName, IValidatedUpdates output)
+internal sealed class ValidationFilter(string nodeName, ConfigurationResolver configuration, IValidatedUpdates output)
 {
     private readonly Dictionary<ModelKey, string> _problems = [];
     private readonly Dictionary<ResourceKey, PolicyValue> _policies = [];
     private readonly Dictionary<ResourceKey, WorkloadValue> _localWorkloads = [];
     private readonly Dictionary<ResourceKey, ModelUpdate> _spoofingWorkloads = [];
-    private readonly Dictionary<ResourceKey, IpPrefix> _pools = [];
-    private IReadOnlyDictionary<string, string> _globalConfig = new Dictionary<string, string>();
-    private IReadOnlyDictionary<string, string> _nodeConfig = new Dictionary<string, string>();
+    private readonly Dictionary<ResourceKey, IpamPoolUpdate> _pools = [];
 
     public IReadOnlyDictionary<ModelKey, string> Problems => _problems;
 
-    private SourceSpoofing Spoofing =>
-        (_nodeConfig.GetValueOrDefault("workloadSourceSpoofing") ?? _globalConfig.GetValueOrDefault("workloadSourceSpoofing")) == "Any"
-            ? SourceSpoofing.Any
-            : SourceSpoofing.Disabled;
-
     public void OnUpdate(in ModelUpdate update)
     {
+        if (update.Key is BlockKey block)
+        {
+            SetProblem(block, update.Problem);
+            output.OnBlock(block.Cidr, update.Value is AllocationBlock value ? NodeConversion.Block(block.Cidr, value) : []);
+            return;
+        }
+
         if (update.Key is not ResourceKey key)
         {
             return;
@@ -94,7 +70,7 @@ internal sealed class ValidationFilter(string nodeName, IValidatedUpdates output
         }
         else if (key.Kind == ResourceKind.Node)
         {
-            output.OnHost(key.Name, resource is Node node && update.Problem is null ? ClusterConversion.Host(key.Name, node) : null);
+            OnNode(key, update.Problem is null ? resource as Node : null);
         }
         else if (key.Kind == ResourceKind.IPPool)
         {
@@ -102,7 +78,7 @@ internal sealed class ValidationFilter(string nodeName, IValidatedUpdates output
         }
         else if (key.Kind == ResourceKind.FelixConfiguration)
         {
-            OnConfig(key, resource as FelixConfiguration);
+            OnConfig(key, resource as FelixConfiguration, update.Problem);
         }
     }
 
@@ -172,7 +148,7 @@ internal sealed class ValidationFilter(string nodeName, IValidatedUpdates output
         WorkloadValue? workload;
         if (endpoint is not null)
         {
-            workload = EndpointConversion.Workload(key, endpoint, Spoofing, update.Revision);
+            workload = EndpointConversion.Workload(key, endpoint, configuration.Facts.Spoofing, update.Revision);
             if (workload is not null && update.Problem is not null)
             {
                 workload = workload with { Problem = update.Problem };
@@ -236,39 +212,65 @@ internal sealed class ValidationFilter(string nodeName, IValidatedUpdates output
             value = null;
         }
 
-        bool had = _pools.Remove(key, out IpPrefix old);
+        _pools.Remove(key, out IpamPoolUpdate? old);
         if (value is not null)
         {
-            _pools[key] = value.Cidr;
+            _pools[key] = value;
         }
 
-        output.OnPool(value, had && old != value?.Cidr && !_pools.ContainsValue(old) ? old : null);
+        if (old is not null && old.Cidr != value?.Cidr)
+        {
+            output.OnPool(old.Cidr, PoolOf(old.Cidr));
+        }
+
+        if (value is not null)
+        {
+            output.OnPool(value.Cidr, PoolOf(value.Cidr));
+        }
+
+        output.OnPools(_pools.Values);
     }
 
-    private void OnConfig(ResourceKey key, FelixConfiguration? configuration)
+    /// <summary>Of several objects with one CIDR the first by name counts, whatever the order they came in.</summary>
+    private IpamPoolUpdate? PoolOf(IpPrefix cidr) =>
+        _pools.Where(p => p.Value.Cidr == cidr).OrderBy(p => p.Key.Name, StringComparer.Ordinal).Select(p => p.Value).FirstOrDefault();
+
+    private void OnNode(ResourceKey key, Node? node)
     {
-        IReadOnlyDictionary<string, string> fields = configuration is null ? new Dictionary<string, string>() : ClusterConversion.Fields(configuration);
-        SourceSpoofing before = Spoofing;
-        if (key.Name == "default")
+        NodeValue? value = node is null ? null : NodeConversion.Node(key.Name, node);
+        output.OnNode(key.Name, node is null ? null : ClusterConversion.Host(key.Name, node), value);
+        if (key.Name == nodeName)
         {
-            _globalConfig = fields;
+            ConfigUpdate before = configuration.Config;
+            SourceSpoofing spoofing = configuration.Facts.Spoofing;
+            configuration.SetNodeLabels(value?.Labels);
+            AfterConfig(before, spoofing);
         }
-        else if (key.Name == $"node.{nodeName}")
+    }
+
+    private void OnConfig(ResourceKey key, FelixConfiguration? felix, string? unusable)
+    {
+        ConfigUpdate before = configuration.Config;
+        SourceSpoofing spoofing = configuration.Facts.Spoofing;
+        SetProblem(key, configuration.Set(key, felix) ?? unusable);
+        AfterConfig(before, spoofing);
+    }
+
+    private void AfterConfig(ConfigUpdate before, SourceSpoofing spoofing)
+    {
+        if (!ReferenceEquals(configuration.Config, before))
         {
-            _nodeConfig = fields;
+            output.OnConfig(configuration.Config, configuration.Facts);
         }
-        else
+
+        if (configuration.Facts.Spoofing == spoofing)
         {
             return;
         }
 
-        output.OnConfig(new ConfigUpdate(_globalConfig, _nodeConfig));
-        if (Spoofing != before)
+        foreach (ModelUpdate workload in _spoofingWorkloads.Values.ToArray())
         {
-            foreach (ModelUpdate workload in _spoofingWorkloads.Values.ToArray())
-            {
-                OnUpdate(workload);
-            }
+            OnUpdate(workload);
         }
     }
 }

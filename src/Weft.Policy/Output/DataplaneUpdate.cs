@@ -275,14 +275,3 @@ public sealed record IpamPoolUpdate(IpPrefix Cidr, bool Masquerade, EncapMode Ip
 }
 
 public sealed record IpamPoolRemove(IpPrefix Cidr) : DataplaneUpdate;
-
-/// <summary>The merged FelixConfiguration (global, then this node), raw values by JSON name.</summary>
-public sealed record ConfigUpdate(IReadOnlyDictionary<string, string> Global, IReadOnlyDictionary<string, string> PerNode) : DataplaneUpdate
-{
-    public bool Equals(ConfigUpdate? other) => other is not null && Same(Global, other.Global) && Same(PerNode, other.PerNode);
-
-    public override int GetHashCode() => HashCode.Combine(Global.Count, PerNode.Count);
-
-    private static bool Same(IReadOnlyDictionary<string, string> a, IReadOnlyDictionary<string, string> b) =>
-        a.Count == b.Count && a.All(field => b.TryGetValue(field.Key, out string? value) && value == field.Value);
-}

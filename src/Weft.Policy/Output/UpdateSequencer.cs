@@ -10,7 +10,8 @@ namespace Weft.Policy.Output;
 /// <code>
 ///   config; new sets, changes of sets; policies; profiles; endpoints
 ///   then removals the other way round: endpoints; profiles; policies; sets
-///   then hosts and pools, removals first
+///   then routes that go, tunnel ends that go or change, tunnel ends, routes
+///   then hosts and pools, removals first; encapsulation
 /// </code>
 /// What comes and goes between two flushes is not sent, nor what equals the last thing sent. Using a set that is not active is a broken invariant.
 /// </summary>
@@ -29,6 +30,9 @@ internal sealed class UpdateSequencer : ISetListener, IScannedRulesListener
     private readonly Stage<string, HostEndpointUpdate> _hostEndpoints = new();
     private readonly Stage<string, HostMetadataUpdate> _hosts = new();
     private readonly Stage<IpPrefix, IpamPoolUpdate> _pools = new();
+    private readonly Stage<string, VXLANTunnelEndpointUpdate> _vteps = new();
+    private readonly Stage<IpPrefix, RouteUpdate> _routes = new();
+    private readonly Stage<int, EncapsulationUpdate> _encapsulation = new();
     private readonly Stage<int, ConfigUpdate> _config = new();
 
     public UpdateSequencer()
@@ -86,9 +90,17 @@ internal sealed class UpdateSequencer : ISetListener, IScannedRulesListener
 
     public void OnHostGone(string node) => _hosts.Remove(node);
 
-    public void OnPool(IpamPoolUpdate update) => _pools.Set(update.Cidr, update);
+    /// <summary>Null when it is gone.</summary>
+    public void SetPool(IpPrefix cidr, IpamPoolUpdate? pool) => _pools.Set(cidr, pool);
 
-    public void OnPoolGone(IpPrefix cidr) => _pools.Remove(cidr);
+    /// <summary>Null when it is gone.</summary>
+    public void SetVtep(string node, VXLANTunnelEndpointUpdate? vtep) => _vteps.Set(node, vtep);
+
+    public void OnRoute(RouteUpdate update) => _routes.Set(update.Destination, update);
+
+    public void OnRouteGone(IpPrefix destination) => _routes.Remove(destination);
+
+    public void OnEncapsulation(EncapsulationUpdate update) => _encapsulation.Set(0, update);
 
     public void OnConfig(ConfigUpdate update) => _config.Set(0, update);
 
@@ -108,10 +120,16 @@ internal sealed class UpdateSequencer : ISetListener, IScannedRulesListener
         _policies.SendRemovals(sink, id => new ActivePolicyRemove(id));
         SendGoneSets(sink);
 
+        _routes.SendRemovals(sink, destination => new RouteRemove(destination));
+        _vteps.SendRemovals(sink, node => new VXLANTunnelEndpointRemove(node), alsoOfChanged: true);
+        _vteps.SendUpdates(sink);
+        _routes.SendUpdates(sink);
+
         _hosts.SendRemovals(sink, node => new HostMetadataRemove(node));
         _hosts.SendUpdates(sink);
         _pools.SendRemovals(sink, cidr => new IpamPoolRemove(cidr));
         _pools.SendUpdates(sink);
+        _encapsulation.SendUpdates(sink);
     }
 
     private void OnMember(string setId, in IpSetMember member, MemberChange change)
@@ -181,7 +199,7 @@ internal sealed class UpdateSequencer : ISetListener, IScannedRulesListener
         private readonly Dictionary<TKey, TUpdate> _sent = [];
         private readonly Dictionary<TKey, TUpdate?> _pending = [];
 
-        public void Set(TKey key, TUpdate update) => _pending[key] = update;
+        public void Set(TKey key, TUpdate? update) => _pending[key] = update;
 
         public void Remove(TKey key) => _pending[key] = null;
 
@@ -204,10 +222,19 @@ internal sealed class UpdateSequencer : ISetListener, IScannedRulesListener
             }
         }
 
-        public void SendRemovals(IDataplaneSink sink, Func<TKey, DataplaneUpdate> removal)
+        /// <param name="sink">Where to.</param>
+        /// <param name="removal">How it is said.</param>
+        /// <param name="alsoOfChanged">The old state of what changed is removed too; its new state follows.</param>
+        public void SendRemovals(IDataplaneSink sink, Func<TKey, DataplaneUpdate> removal, bool alsoOfChanged = false)
         {
             foreach ((TKey key, TUpdate? update) in _pending)
             {
+                if (alsoOfChanged && update is not null && _sent.TryGetValue(key, out TUpdate? last) && !last.Equals(update))
+                {
+                    _sent.Remove(key);
+                    sink.Emit(removal(key));
+                }
+
                 if (update is null)
                 {
                     if (_sent.Remove(key))
