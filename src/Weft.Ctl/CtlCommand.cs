@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Logging.Abstractions;
-using Weft.Ctl.Arguments;
 using Weft.Datastore;
 using Weft.Datastore.Etcd;
 using Weft.Hosting;
+using Weft.Hosting.Commands;
 using Weft.Hosting.Configuration;
 
 namespace Weft.Ctl;
@@ -26,6 +26,8 @@ public abstract class CtlCommand : ICommand
     public string Name => Syntax.Command.Split(' ')[0];
 
     public abstract string Summary { get; }
+
+    CommandSyntax ICommand.Syntax => Syntax;
 
     internal abstract CommandSyntax Syntax { get; }
 

@@ -1,3 +1,5 @@
+using Weft.Hosting.Commands;
+
 namespace Weft.Hosting;
 
 /// <summary>A command that does one thing and ends: "get", "apply", "node", "lab".</summary>
@@ -8,6 +10,9 @@ public interface ICommand
 
     /// <summary>One line for <c>weft help</c>.</summary>
     string Summary { get; }
+
+    /// <summary>What it accepts: the one definition behind its parser, its help page, completion and the manual.</summary>
+    CommandSyntax Syntax => new(Name, "[arguments]", $"{char.ToUpperInvariant(Summary[0])}{Summary[1..]}.", []);
 
     /// <param name="arguments">What follows the name.</param>
     /// <param name="context">Streams, environment and clock.</param>

@@ -1,24 +1,27 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Weft.Hosting;
+using Weft.Hosting.Commands;
 using Weft.Hosting.Systemd;
 using Weft.Linux;
 using Weft.Linux.Namespaces;
 
 namespace Weft.Lab;
 
-/// <summary><c>weft lab</c>: a virtual rack on this machine. See <see cref="LabOptions.Usage"/>.</summary>
+/// <summary><c>weft lab</c>: a virtual rack on this machine. See <see cref="LabOptions.Syntax"/>.</summary>
 public sealed class LabCommand : ICommand
 {
     public string Name => "lab";
 
     public string Summary => "run a virtual rack on this machine: switches, nodes and pods in namespaces";
 
+    public CommandSyntax Syntax => LabOptions.Syntax;
+
     public async Task<ExitStatus> RunAsync(IReadOnlyList<string> arguments, CommandContext context, CancellationToken stop)
     {
         if (arguments.Any(a => a is "--help" or "-h") && arguments is not ["exec", ..])
         {
-            await context.Out.WriteLineAsync(LabOptions.Usage);
+            await context.Out.WriteAsync(LabOptions.Syntax.Help());
             return ExitStatus.Ok;
         }
 
@@ -166,7 +169,7 @@ public sealed class LabCommand : ICommand
 
     private static ExitStatus Usage(CommandContext context, string problem)
     {
-        context.Error.WriteLine($"weft lab: {problem}\n\n{LabOptions.Usage}");
+        context.Error.WriteLine($"weft lab: {problem}\n\n{LabOptions.Syntax.Help()}");
         return ExitStatus.Usage;
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Weft.Hosting.Commands;
 
 namespace Weft.Lab;
 
@@ -44,24 +45,24 @@ internal sealed record LabOptions
     /// <summary>Leave the rack up at the end.</summary>
     public bool Keep { get; init; }
 
-    public static string Usage =>
-        $"""
-        usage: weft lab [up] [--nodes N] [--pods M] [--switches K] [--switch weft|bird] [--store weft|etcd] [--ipv6] [--keep]
-               weft lab status [-o json]
-               weft lab exec NAME -- COMMAND [ARGUMENT...]
-               weft lab down
+    private static readonly CommandOption s_nodes = new("--nodes", null, "N", $"Nodes, spread over the racks (1..{MaxNodes}, default 3).");
+    private static readonly CommandOption s_pods = new("--pods", null, "M", $"Pods per node (1..{MaxPodsPerNode}, default 2).");
+    private static readonly CommandOption s_switches = new("--switches", null, "K", $"Top-of-rack switches, one rack each (1..{MaxSwitches}, default 2).");
+    private static readonly CommandOption s_switch = new("--switch", null, "weft|bird", "\"bird\" makes the first switch a BIRD (Debian package bird2).");
+    private static readonly CommandOption s_store = new("--store", null, "weft|etcd", "\"etcd\" uses Debian's etcd instead of weft store.");
+    private static readonly CommandOption s_ipv6 = new("--ipv6", null, null, "Both families everywhere.");
+    private static readonly CommandOption s_keep = new("--keep", null, null, "Leave the rack up; \"weft lab down\" removes it.");
 
+    public static CommandSyntax Syntax { get; } = new(
+        "lab", "[up] [flags] | status [-o json] | exec NAME -- COMMAND [ARGUMENT...] | down",
+        """
         A virtual rack on this machine: network namespaces, links, an embedded datastore, top-of-rack switches, nodes and pods, each a real weft
         process. It shows sessions coming up, pods reaching each other, a policy closing what it should, and takes everything down again.
-
-          --nodes N      nodes, spread over the racks (1..{MaxNodes}, default 3)
-          --pods M       pods per node (1..{MaxPodsPerNode}, default 2)
-          --switches K   top-of-rack switches, one rack each (1..{MaxSwitches}, default 2)
-          --switch KIND  "bird" makes the first switch a BIRD (Debian package bird2)
-          --store KIND   "etcd" uses Debian's etcd instead of weft store
-          --ipv6         both families everywhere
-          --keep         leave the rack up; "weft lab down" removes it
-        """;
+        """,
+        [s_nodes, s_pods, s_switches, s_switch, s_store, s_ipv6, s_keep])
+    {
+        Words = ["up", "status", "exec", "down"],
+    };
 
     /// <summary>Reads the arguments after "lab" or "lab up".</summary>
     /// <param name="arguments">The arguments.</param>
@@ -70,66 +71,43 @@ internal sealed record LabOptions
     public static string? Parse(IReadOnlyList<string> arguments, out LabOptions options)
     {
         options = new LabOptions();
-        for (int i = 0; i < arguments.Count; i++)
+        if (!CommandLine.TryParse(arguments, Syntax, out CommandLine? line, out string? problem))
         {
-            string flag = arguments[i];
-            string? value = null;
-            if (flag.IndexOf('=') is > 0 and int equals)
-            {
-                (flag, value) = (flag[..equals], flag[(equals + 1)..]);
-            }
-
-            if (flag is "--keep" or "--ipv6")
-            {
-                if (value is not null)
-                {
-                    return $"{flag} takes no value";
-                }
-
-                options = flag == "--keep" ? options with { Keep = true } : options with { IPv6 = true };
-                continue;
-            }
-
-            value ??= ++i < arguments.Count ? arguments[i] : null;
-            string? problem = Apply(flag, value, ref options);
-            if (problem is not null)
-            {
-                return problem;
-            }
+            return problem;
         }
 
-        return options.Switches > options.Nodes ? $"--switches {options.Switches}: more racks than the {options.Nodes} nodes to put in them" : null;
-    }
-
-    private static string? Apply(string flag, string? value, ref LabOptions options)
-    {
-        switch (flag)
+        if (line.Arguments.Count > 0)
         {
-            case "--nodes" when Number(value, MaxNodes) is { } n:
-                options = options with { Nodes = n, Switches = Math.Min(options.Switches, n) };
-                return null;
-            case "--pods" when Number(value, MaxPodsPerNode) is { } n:
-                options = options with { Pods = n };
-                return null;
-            case "--switches" when Number(value, MaxSwitches) is { } n:
-                options = options with { Switches = n };
-                return null;
-            case "--switch" when value is "weft" or "bird":
-                options = options with { Switch = value == "bird" ? SwitchKind.Bird : SwitchKind.Weft };
-                return null;
-            case "--store" when value is "weft" or "etcd":
-                options = options with { Store = value == "etcd" ? StoreKind.Etcd : StoreKind.Weft };
-                return null;
-            case "--nodes" or "--pods" or "--switches":
-                int max = flag switch { "--nodes" => MaxNodes, "--pods" => MaxPodsPerNode, _ => MaxSwitches };
-                return $"{flag} {value}: expected a whole number from 1 to {max}";
-            case "--switch":
-                return $"--switch {value}: expected weft or bird";
-            case "--store":
-                return $"--store {value}: expected weft or etcd";
-            default:
-                return $"unknown argument \"{flag}\"";
+            return $"unknown argument \"{line.Arguments[0]}\"";
         }
+
+        int? nodes = Number(line.Value(s_nodes) ?? "3", MaxNodes);
+        int? pods = Number(line.Value(s_pods) ?? "2", MaxPodsPerNode);
+        int? switches = Number(line.Value(s_switches) ?? Math.Min(2, nodes ?? 2).ToString(CultureInfo.InvariantCulture), MaxSwitches);
+        string kind = line.Value(s_switch) ?? "weft";
+        string store = line.Value(s_store) ?? "weft";
+        problem = nodes is null ? $"--nodes {line.Value(s_nodes)}: expected a whole number from 1 to {MaxNodes}"
+            : pods is null ? $"--pods {line.Value(s_pods)}: expected a whole number from 1 to {MaxPodsPerNode}"
+            : switches is null ? $"--switches {line.Value(s_switches)}: expected a whole number from 1 to {MaxSwitches}"
+            : switches > nodes ? $"--switches {switches}: more racks than the {nodes} nodes to put in them"
+            : kind is not ("weft" or "bird") ? $"--switch {kind}: expected weft or bird"
+            : store is not ("weft" or "etcd") ? $"--store {store}: expected weft or etcd"
+            : null;
+        if (problem is null)
+        {
+            options = new LabOptions
+            {
+                Nodes = nodes!.Value,
+                Pods = pods!.Value,
+                Switches = switches!.Value,
+                Switch = kind == "bird" ? SwitchKind.Bird : SwitchKind.Weft,
+                Store = store == "etcd" ? StoreKind.Etcd : StoreKind.Weft,
+                IPv6 = line.Has(s_ipv6),
+                Keep = line.Has(s_keep),
+            };
+        }
+
+        return problem;
     }
 
     private static int? Number(string? text, int max) =>

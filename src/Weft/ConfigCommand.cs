@@ -1,4 +1,5 @@
 using Weft.Hosting;
+using Weft.Hosting.Commands;
 using Weft.Hosting.Configuration;
 
 namespace Weft;
@@ -8,9 +9,12 @@ namespace Weft;
 /// </summary>
 internal sealed class ConfigCommand : ICommand
 {
-    private const string Usage = "usage: weft config reference | weft config check [FILE]";
-
     public string Name => "config";
+
+    public CommandSyntax Syntax => new("config", "reference | check [FILE]", "Prints every key of every role, or reads a settings file as the roles would and prints all its problems.", [])
+    {
+        Words = ["reference", "check"],
+    };
 
     public string Summary => "print the reference of all settings, or check a settings file";
 
@@ -18,13 +22,16 @@ internal sealed class ConfigCommand : ICommand
     {
         switch (arguments)
         {
+            case ["--help" or "-h"]:
+                await context.Out.WriteAsync(Syntax.Help());
+                return ExitStatus.Ok;
             case ["reference"]:
                 await context.Out.WriteAsync(SettingsReference.Render(AllSettings()));
                 return ExitStatus.Ok;
             case ["check", ..] when arguments.Count <= 2:
                 return Check(arguments.Count == 2 ? arguments[1] : null, context);
             default:
-                await context.Error.WriteLineAsync(Usage);
+                await context.Error.WriteLineAsync(Syntax.Usage);
                 return ExitStatus.Usage;
         }
     }

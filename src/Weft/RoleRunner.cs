@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Weft.Hosting;
+using Weft.Hosting.Commands;
 using Weft.Hosting.Configuration;
 using Weft.Hosting.Logging;
 using Weft.Hosting.Systemd;
@@ -18,6 +19,10 @@ internal static class RoleRunner
         },
         "The least severe events that are logged.");
 
+    private static readonly CommandOption s_config = new("--config", "-c", "FILE", $"Settings file (default {SettingsReader.DefaultPath}).");
+
+    private static readonly CommandOption s_set = new("--set", null, "SECTION.KEY=VALUE", "One setting; \"weft config reference\" lists them all. Repeatable.") { IsRepeatable = true };
+
     public static async Task<ExitStatus> RunAsync(IRole role, IReadOnlyList<string> arguments, CommandContext context)
     {
         if (role.Commands.FirstOrDefault(c => c.Name == arguments.FirstOrDefault()) is { } command)
@@ -25,15 +30,23 @@ internal static class RoleRunner
             return await Program.RunCommandAsync(command, arguments.Skip(1).ToArray(), context);
         }
 
-        if (!TryParse(role, arguments, out string? file, out List<(string, string, string)> overrides, out string problem))
+        CommandSyntax syntax = Syntax(role);
+        if (CommandLine.TryParse(arguments, syntax, out CommandLine? line, out string? problem) && line.WantsHelp)
         {
-            await context.Error.WriteLineAsync($"weft {role.Name}: {problem}\n\n{Usage(role)}");
-            return problem.Length == 0 ? ExitStatus.Ok : ExitStatus.Usage;
+            await context.Out.WriteAsync(syntax.Help());
+            return ExitStatus.Ok;
+        }
+
+        List<(string, string, string)> overrides = [];
+        if (line is null || !TryRead(line, role, out overrides, out problem))
+        {
+            await context.Error.WriteLineAsync($"weft {role.Name}: {problem}\n\n{syntax.Help()}");
+            return ExitStatus.Usage;
         }
 
         SettingsReader Read()
         {
-            SettingsReader fresh = SettingsReader.Load(file, context.Environment, CollectionsMarshal.AsSpan(overrides));
+            SettingsReader fresh = SettingsReader.Load(line.Value(s_config), context.Environment, CollectionsMarshal.AsSpan(overrides));
             fresh.ReportUnknown(ConfigCommand.AllSettings());
             return fresh;
         }
@@ -58,68 +71,47 @@ internal static class RoleRunner
                 ReadSettingsAgain = Read,
             },
             stop.Token);
-        foreach (string line in status == ExitStatus.Configuration ? settings.Problems : [])
+        foreach (string text in status == ExitStatus.Configuration ? settings.Problems : [])
         {
-            await context.Error.WriteLineAsync(line);
+            await context.Error.WriteLineAsync(text);
         }
 
         return status;
     }
 
-    public static string Usage(IRole role) =>
-        $"usage: weft {role.Name} [--config FILE] [--set section.key=value]..."
-        + string.Concat(role.Options.Select(o => $" [{o.Flag} {o.Setting.Form}]"))
-        + $"\n{role.Summary}\n"
-        + string.Concat(role.Options.Select(o => $"\n  {o.Flag,-16} {o.Setting.Help}"))
-        + string.Concat(role.Commands.Select(c => $"\n  {c.Name,-16} {c.Summary}"))
-        + "\n  --config FILE    settings file (default /etc/weft/weft.conf)\n  --set S.K=V      one setting; \"weft config reference\" lists them all";
-
-    /// <summary>False with an empty problem means that help was asked for.</summary>
-    private static bool TryParse(IRole role, IReadOnlyList<string> arguments, out string? file, out List<(string Section, string Key, string Value)> overrides, out string problem)
+    /// <summary>What the command line of a role accepts.</summary>
+    public static CommandSyntax Syntax(IRole role) => new(
+        role.Name, role.Commands.Count == 0 ? "[flags]" : "[flags] | COMMAND",
+        $"{char.ToUpperInvariant(role.Summary[0])}{role.Summary[1..]}." + string.Concat(role.Commands.Select((c, i) => $"{(i == 0 ? "\n" : string.Empty)}\n  {c.Name,-12} {c.Summary}")),
+        [.. role.Options.Select(o => new CommandOption(o.Flag, null, o.Setting.Form.Contains('|') ? o.Setting.Form : o.Setting.Form.ToUpperInvariant(), o.Setting.Help)), s_config, s_set])
     {
-        (file, overrides, problem) = (null, [], string.Empty);
-        for (int i = 0; i < arguments.Count; i++)
+        Words = [.. role.Commands.Select(c => c.Name)],
+    };
+
+    private static bool TryRead(CommandLine line, IRole role, out List<(string Section, string Key, string Value)> overrides, out string problem)
+    {
+        (overrides, problem) = ([], line.Arguments.Count > 0 ? $"unknown argument \"{line.Arguments[0]}\"" : string.Empty);
+        foreach (CommandOption option in Syntax(role).Options)
         {
-            (string flag, string? value) = arguments[i].Split('=', 2) is [var f, var v] && f.StartsWith("--", StringComparison.Ordinal) ? (f, v) : (arguments[i], null);
-            if (flag is "--help" or "-h")
+            if (line.Value(option) is { } value && role.Options.FirstOrDefault(o => o.Flag == option.Long) is { } setting)
             {
-                return false;
+                overrides.Add((setting.Setting.Section, setting.Setting.Key, value));
             }
+        }
 
-            RoleOption? option = role.Options.FirstOrDefault(o => o.Flag == flag);
-            if (option is null && flag is not ("--config" or "--set"))
-            {
-                problem = $"unknown argument \"{arguments[i]}\"";
-                return false;
-            }
-
-            value ??= ++i < arguments.Count ? arguments[i] : null;
-            if (value is null)
-            {
-                problem = $"{flag} needs a value";
-                return false;
-            }
-
-            if (flag == "--config")
-            {
-                file = value;
-            }
-            else if (option is not null)
-            {
-                overrides.Add((option.Setting.Section, option.Setting.Key, value));
-            }
-            else if (value.Split('=', 2) is [var name, var text] && name.LastIndexOf('.') is > 0 and int dot)
+        foreach (string value in line.Values(s_set))
+        {
+            if (value.Split('=', 2) is [var name, var text] && name.LastIndexOf('.') is > 0 and int dot)
             {
                 overrides.Add((name[..dot], name[(dot + 1)..], text));
             }
             else
             {
                 problem = $"--set {value}: expected section.key=value";
-                return false;
             }
         }
 
-        return true;
+        return problem.Length == 0;
     }
 
     private static PosixSignalRegistration OnSignal(PosixSignal signal, Action action) =>

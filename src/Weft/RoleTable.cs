@@ -30,5 +30,7 @@ internal static class RoleTable
         ["ipam"] = () => new IpamCommand(),
         ["config"] = () => new ConfigCommand(),
         ["lab"] = () => new LabCommand(),
+        ["completion"] = () => new CompletionCommand(),
+        ["man"] = () => new ManCommand(),
     };
 }

@@ -1,8 +1,8 @@
 using System.Globalization;
-using Weft.Ctl.Arguments;
 using Weft.Ctl.Output;
 using Weft.Datastore;
 using Weft.Hosting;
+using Weft.Hosting.Commands;
 using Weft.Model.Ipam;
 using Weft.Model.Keys;
 using Weft.Model.Resources;
@@ -29,7 +29,10 @@ public sealed class IpamCommand : CtlCommand
 
     internal override CommandSyntax Syntax => new(
         "ipam", "show [--show-blocks] [flags]", "Shows every pool with the number of its addresses and how many of them are in use. An address in its cooldown counts as in use.",
-        [s_blocks, Config, Endpoints]);
+        [s_blocks, Config, Endpoints])
+    {
+        Words = ["show"],
+    };
 
     internal override async Task<ExitStatus> RunAsync(CommandLine line, CommandContext context, CancellationToken stop)
     {

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
-using Weft.Ctl.Arguments;
 using Weft.Ctl.Output;
 using Weft.Hosting;
+using Weft.Hosting.Commands;
 using Weft.Hosting.Configuration;
 using Weft.Hosting.Control;
 
@@ -28,7 +28,10 @@ public sealed class NodeCommand : CtlCommand
     internal override CommandSyntax Syntax => new(
         "node", "status [--run-dir DIR] [-o json]",
         "Asks the agent and the router of this machine how they are. Exit code 0 when at least one of them answers, 1 when neither does.",
-        [s_runDir, s_output, Config]);
+        [s_runDir, s_output, Config])
+    {
+        Words = ["status"],
+    };
 
     internal override async Task<ExitStatus> RunAsync(CommandLine line, CommandContext context, CancellationToken stop)
     {

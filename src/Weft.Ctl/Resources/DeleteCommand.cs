@@ -1,6 +1,6 @@
-using Weft.Ctl.Arguments;
 using Weft.Datastore;
 using Weft.Hosting;
+using Weft.Hosting.Commands;
 using Weft.Model.Keys;
 using Weft.Model.Resources;
 using Weft.Model.Yaml;
@@ -29,6 +29,7 @@ public sealed class DeleteCommand : CtlCommand
         "delete", "KIND NAME... | -f FILE|DIR|- [flags]", "Deletes objects by kind and name, or the objects that a file describes.",
         [ResourceSources.Files, ResourceSources.Recursive, ResourceSources.SkipEmpty, s_namespace, s_skipMissing, Config, Endpoints])
     {
+        Words = [.. ResourceKind.All.Select(k => k.Name.ToLowerInvariant())],
         Examples = [("weft delete networkpolicy allow-web -n demo", "one object"), ("weft delete -f policies/ -s", "what a folder describes, if it is there")],
     };
 

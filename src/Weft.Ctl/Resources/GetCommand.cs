@@ -1,7 +1,7 @@
-using Weft.Ctl.Arguments;
 using Weft.Ctl.Output;
 using Weft.Datastore;
 using Weft.Hosting;
+using Weft.Hosting.Commands;
 using Weft.Model.Json;
 using Weft.Model.Keys;
 using Weft.Model.Resources;
@@ -38,6 +38,7 @@ public sealed class GetCommand : CtlCommand
         $"Shows objects. KIND is one of (any case, plural and short forms too):\n{Wrap(ResourceKind.All.Select(k => k.Name.ToLowerInvariant()))}",
         [s_namespace, s_all, s_output, s_selector, s_export, Config, Endpoints])
     {
+        Words = [.. ResourceKind.All.Select(k => k.Name.ToLowerInvariant())],
         Examples =
         [
             ("weft get nodes -o wide", "a table of all nodes"),

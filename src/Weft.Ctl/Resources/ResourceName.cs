@@ -1,3 +1,4 @@
+using Weft.Hosting.Commands;
 using Weft.Model.Resources;
 using Weft.Model.Validation;
 

@@ -1,5 +1,5 @@
 using System.Text;
-using Weft.Ctl.Arguments;
+using Weft.Hosting.Commands;
 using Weft.Model.Yaml;
 
 namespace Weft.Ctl.Resources;

@@ -1,6 +1,6 @@
-using Weft.Ctl.Arguments;
 using Weft.Datastore;
 using Weft.Hosting;
+using Weft.Hosting.Commands;
 using Weft.Model.Resources;
 using Weft.Model.Validation;
 using Weft.Model.Yaml;

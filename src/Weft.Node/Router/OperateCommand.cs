@@ -1,88 +1,81 @@
 using System.Text.Json.Nodes;
 using Weft.Hosting;
+using Weft.Hosting.Commands;
 
 namespace Weft.Node.Router;
 
 /// <summary><c>weft router reset | shutdown | enable</c>: what an operator does to a neighbour of the running router.</summary>
 internal sealed class OperateCommand : ICommand
 {
-    private const string ResetUsage = """
-        usage: weft router reset X|all [soft in [--ask] | soft out | soft] [--message TEXT]
-               X is a name or an address. Without "soft" the session ends (Cease, administrative reset) and comes up again; neighbours that restart
-               gracefully keep their routes meanwhile. soft in: import policy again over what X sent. soft out: export policy again, and the whole
-               table is sent. soft: both. A soft reset never ends a session.
-        options: --ask             soft in: X sends its routes again (route refresh, RFC 2918, RFC 7313) instead of those kept being looked at again
-                 --message TEXT    told to the neighbour (RFC 9003)
-                 --run-dir DIR     where the router runs (default: [router] run-dir of the settings)
-                 -o json           the answer as JSON
-        """;
+    private static readonly CommandOption s_ask = new(
+        "--ask", null, null, "soft in: X sends its routes again (route refresh, RFC 2918, RFC 7313) instead of those kept being looked at again.");
 
-    private const string ShutdownUsage = """
-        usage: weft router shutdown X [MESSAGE | --message MESSAGE]
-               The session with X (a name or an address) ends with Cease, administrative shutdown, and MESSAGE is told to it (RFC 9003, up to 255 bytes).
-               It stays down until "weft router enable X", or until the router is started anew; the settings file is not touched.
-        options: --run-dir DIR     where the router runs (default: [router] run-dir of the settings)
-                 -o json           the answer as JSON
-        """;
+    private static readonly CommandOption s_message = new("--message", null, "TEXT", "Told to the neighbour (RFC 9003, up to 255 bytes).");
 
-    private const string DrainUsage = """
-        usage: weft router drain X|all
-               Before maintenance: everything is announced to X (a name or an address) again with the community GRACEFUL_SHUTDOWN (RFC 8326), to internal
-               neighbours with LOCAL_PREF 0 too, so that traffic moves to other ways while this one still works. The session stays up. Holds until
-               "weft router enable X", or until the router is started anew; the settings file is not touched.
-        options: --run-dir DIR     where the router runs (default: [router] run-dir of the settings)
-                 -o json           the answer as JSON
-        """;
+    public static readonly OperateCommand Reset = new("X|all [soft in|soft out|soft]: sessions anew, or only policy", new CommandSyntax(
+        "router reset", "X|all [soft in [--ask] | soft out | soft] [--message TEXT]",
+        """
+        X is a name or an address. Without "soft" the session ends (Cease, administrative reset) and comes up again; neighbours that restart
+        gracefully keep their routes meanwhile. soft in: import policy again over what X sent. soft out: export policy again, and the whole
+        table is sent. soft: both. A soft reset never ends a session.
+        """,
+        [s_ask, s_message, .. OperatorLine.Common]), MakeReset);
 
-    private const string EnableUsage = """
-        usage: weft router enable X|all
-               Takes a "weft router shutdown X" or "weft router drain X" back.
-        options: --run-dir DIR     where the router runs (default: [router] run-dir of the settings)
-                 -o json           the answer as JSON
-        """;
-
-    public static readonly OperateCommand Reset = new("reset", "reset X|all [soft in|soft out|soft]: sessions anew, or only policy", ResetUsage, MakeReset);
-
-    public static readonly OperateCommand Shutdown = new("shutdown", "shutdown X [MESSAGE]: take a neighbour down", ShutdownUsage, static line => line.Words switch
+    public static readonly OperateCommand Shutdown = new("X [MESSAGE]: take a neighbour down", new CommandSyntax(
+        "router shutdown", "X [MESSAGE | --message MESSAGE]",
+        """
+        The session with X (a name or an address) ends with Cease, administrative shutdown, and MESSAGE is told to it (RFC 9003, up to 255 bytes).
+        It stays down until "weft router enable X", or until the router is started anew; the settings file is not touched.
+        """,
+        [s_message, .. OperatorLine.Common]), static line => line.Words switch
     {
-        [var name, .. var message] => new JsonObject { ["command"] = "shutdown", ["name"] = name, ["message"] = message.Count == 0 ? line.Option("--message") : string.Join(' ', message) },
+        [var name, .. var message] => new JsonObject { ["command"] = "shutdown", ["name"] = name, ["message"] = message.Count == 0 ? line.Option(s_message) : string.Join(' ', message) },
         _ => null,
     });
 
-    public static readonly OperateCommand Drain = new("drain", "drain X|all: move traffic away before maintenance", DrainUsage, static line => line.Words switch
+    public static readonly OperateCommand Drain = new("X|all: move traffic away before maintenance", new CommandSyntax(
+        "router drain", "X|all",
+        """
+        Before maintenance: everything is announced to X (a name or an address) again with the community GRACEFUL_SHUTDOWN (RFC 8326), to internal
+        neighbours with LOCAL_PREF 0 too, so that traffic moves to other ways while this one still works. The session stays up. Holds until
+        "weft router enable X", or until the router is started anew; the settings file is not touched.
+        """,
+        OperatorLine.Common), static line => line.Words switch
     {
         [var name] => new JsonObject { ["command"] = "drain", ["name"] = name },
         _ => null,
     });
 
-    public static readonly OperateCommand Enable = new("enable", "enable X|all: let a neighbour up again", EnableUsage, static line => line.Words switch
+    public static readonly OperateCommand Enable = new("X|all: let a neighbour up again", new CommandSyntax(
+        "router enable", "X|all", "Takes a \"weft router shutdown X\" or \"weft router drain X\" back.", OperatorLine.Common), static line => line.Words switch
     {
         [var name] => new JsonObject { ["command"] = "enable", ["name"] = name },
         _ => null,
     });
 
-    private readonly string _usage;
     private readonly Func<OperatorLine, JsonObject?> _request;
 
-    private OperateCommand(string name, string summary, string usage, Func<OperatorLine, JsonObject?> request) =>
-        (Name, Summary, _usage, _request) = (name, summary, usage, request);
+    private OperateCommand(string summary, CommandSyntax syntax, Func<OperatorLine, JsonObject?> request) =>
+        (Summary, Syntax, _request) = (summary, syntax, request);
 
-    public string Name { get; }
+    public string Name => Syntax.Command["router ".Length..];
 
     public string Summary { get; }
 
+    public CommandSyntax Syntax { get; }
+
     public async Task<ExitStatus> RunAsync(IReadOnlyList<string> arguments, CommandContext context, CancellationToken stop)
     {
-        OperatorLine line = OperatorLine.Parse(Name, arguments, Name is "reset" or "shutdown" ? ["--message"] : [], Name == "reset" ? ["--ask"] : [], context, out string problem);
+        OperatorLine line = OperatorLine.Parse(Syntax, arguments, context, out string problem);
         if (line.WantsHelp)
         {
-            await context.Out.WriteLineAsync(_usage);
+            await context.Out.WriteAsync(Syntax.Help());
             return ExitStatus.Ok;
         }
 
         if (problem.Length > 0 || _request(line) is not { } request)
         {
-            return await line.RefuseAsync(problem.Length > 0 ? problem : line.Words.Count == 0 ? "which neighbour?" : $"cannot {Name} \"{string.Join(' ', line.Words)}\"", _usage);
+            return await line.RefuseAsync(problem.Length > 0 ? problem : line.Words.Count == 0 ? "which neighbour?" : $"cannot {Name} \"{string.Join(' ', line.Words)}\"");
         }
 
         if (await line.AskAsync(request, stop) is not { } answer)
@@ -104,14 +97,14 @@ internal sealed class OperateCommand : ICommand
             [_, "soft"] => "both",
             _ => null,
         };
-        bool ask = line.Flag("--ask");
+        bool ask = line.Has(s_ask);
         return soft is null || (ask && soft is not ("in" or "both")) ? null : new JsonObject
         {
             ["ask"] = ask,
             ["command"] = "reset",
             ["name"] = line.Words[0],
             ["soft"] = soft.Length == 0 ? null : soft,
-            ["message"] = line.Option("--message"),
+            ["message"] = line.Option(s_message),
         };
     }
 

@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Weft.Hosting;
+using Weft.Hosting.Commands;
 using Weft.Hosting.Configuration;
 using Weft.Hosting.Control;
 
@@ -11,73 +12,45 @@ namespace Weft.Node.Router;
 /// <summary>What an operator typed behind "weft router COMMAND": words and options, and the way to the running router.</summary>
 internal sealed class OperatorLine
 {
-    private static readonly string[] s_common = ["--run-dir", "--config", "-o"];
+    private static readonly CommandOption s_output = new("--output", "-o", "json", "The answer as JSON.");
+    private static readonly CommandOption s_runDir = new("--run-dir", null, "DIR", "Where the router runs (default: [router] run-dir of the settings).");
+    private static readonly CommandOption s_config = new("--config", "-c", "FILE", $"Settings file (default {SettingsReader.DefaultPath}).");
 
-    private readonly string _command;
+    private readonly CommandSyntax _syntax;
     private readonly CommandContext _context;
-    private readonly Dictionary<string, string> _options = [];
-    private readonly HashSet<string> _flags = [];
+    private readonly CommandLine? _line;
 
-    private OperatorLine(string command, CommandContext context) => (_command, _context) = (command, context);
+    private OperatorLine(CommandSyntax syntax, CommandLine? line, CommandContext context) => (_syntax, _line, _context) = (syntax, line, context);
 
-    public List<string> Words { get; } = [];
+    /// <summary>What every command to the router takes.</summary>
+    public static IReadOnlyList<CommandOption> Common { get; } = [s_output, s_runDir, s_config];
 
-    public bool WantsHelp { get; private set; }
+    public List<string> Words => [.. _line?.Arguments ?? []];
 
-    public bool IsJson => _options.ContainsKey("-o");
+    public bool WantsHelp => _line?.WantsHelp ?? false;
 
-    public string? Option(string name) => _options.GetValueOrDefault(name);
+    public bool IsJson => Has(s_output);
 
-    public bool Flag(string name) => _flags.Contains(name);
+    public string? Option(CommandOption option) => _line?.Value(option);
 
-    /// <param name="command">For messages.</param>
-    /// <param name="arguments">What follows it.</param>
-    /// <param name="valued">Options that take a value, beside those every command has.</param>
-    /// <param name="flags">Options that do not.</param>
+    public bool Has(CommandOption option) => _line?.Has(option) ?? false;
+
+    /// <param name="syntax">What the command accepts.</param>
+    /// <param name="arguments">What follows its name.</param>
     /// <param name="context">Of the command.</param>
     /// <param name="problem">Not empty: the line cannot be understood.</param>
-    public static OperatorLine Parse(string command, IReadOnlyList<string> arguments, string[] valued, string[] flags, CommandContext context, out string problem)
+    public static OperatorLine Parse(CommandSyntax syntax, IReadOnlyList<string> arguments, CommandContext context, out string problem)
     {
-        OperatorLine line = new(command, context);
-        problem = string.Empty;
-        for (int i = 0; i < arguments.Count && problem.Length == 0; i++)
+        // "--advertised to X" and "--received from X" are how people say it.
+        string[] plain = [.. arguments.Where((word, i) => i == 0 || i + 1 == arguments.Count || (arguments[i - 1], word) is not (("--advertised", "to") or ("--received", "from")))];
+        problem = CommandLine.TryParse(plain, syntax, out CommandLine? line, out string? reason) ? string.Empty : reason;
+        OperatorLine result = new(syntax, line, context);
+        if (result.Option(s_output) is not (null or "json"))
         {
-            string word = arguments[i];
-            (string name, string? value) = word.StartsWith("--", StringComparison.Ordinal) && word.Split('=', 2) is [var f, var v] ? (f, v) : (word == "-ojson" ? "-o" : word, word == "-ojson" ? "json" : null);
-            if (name is "--help" or "-h")
-            {
-                line.WantsHelp = true;
-            }
-            else if (!name.StartsWith('-'))
-            {
-                line.Words.Add(word);
-            }
-            else if (flags.Contains(name) && value is null)
-            {
-                line._flags.Add(name);
-            }
-            else if (!s_common.Contains(name) && !valued.Contains(name))
-            {
-                problem = $"unknown option {name}";
-            }
-            else if (value is null && i + 1 == arguments.Count)
-            {
-                problem = $"{name} needs a value";
-            }
-            else
-            {
-                // "--advertised to X" and "--received from X" are how people say it.
-                i += value is null && (name, arguments[i + 1]) is ("--advertised", "to") or ("--received", "from") && i + 2 < arguments.Count ? 1 : 0;
-                line._options[name] = value ?? arguments[++i];
-            }
+            problem = $"-o {result.Option(s_output)}: expected json";
         }
 
-        if (problem.Length == 0 && line._options.GetValueOrDefault("-o", "json") != "json")
-        {
-            problem = $"-o {line._options["-o"]}: expected json";
-        }
-
-        return line;
+        return result;
     }
 
     /// <summary>Null when the router did not answer or answered with an error; the operator has been told.</summary>
@@ -111,7 +84,7 @@ internal sealed class OperatorLine
                 await each(line);
             }
 
-            await _context.Error.WriteLineAsync($"weft router {_command}: the answer broke off");
+            await _context.Error.WriteLineAsync($"weft {_syntax.Command}: the answer broke off");
         }
         catch (IOException e)
         {
@@ -135,13 +108,13 @@ internal sealed class OperatorLine
         return Encoding.UTF8.GetString(buffer.ToArray());
     }
 
-    public async Task<ExitStatus> RefuseAsync(string problem, string usage)
+    public async Task<ExitStatus> RefuseAsync(string problem)
     {
-        await _context.Error.WriteLineAsync($"weft router {_command}: {problem}\n\n{usage}");
+        await _context.Error.WriteLineAsync($"weft {_syntax.Command}: {problem}\n\n{_syntax.Help()}");
         return ExitStatus.Usage;
     }
 
-    private string RunDirectory => Option("--run-dir") ?? SettingsReader.Load(Option("--config"), _context.Environment).Get(RouterSettings.RunDirectorySetting);
+    private string RunDirectory => Option(s_runDir) ?? SettingsReader.Load(Option(s_config), _context.Environment).Get(RouterSettings.RunDirectorySetting);
 
     private string Socket => Path.Combine(RunDirectory, RouterRole.SocketName);
 
@@ -152,11 +125,11 @@ internal sealed class OperatorLine
             return true;
         }
 
-        await _context.Error.WriteLineAsync($"weft router {_command}: {error}");
+        await _context.Error.WriteLineAsync($"weft {_syntax.Command}: {error}");
         return false;
     }
 
     private Task TellUnreachableAsync(IOException e) => _context.Error.WriteLineAsync(File.Exists(Socket)
-        ? $"weft router {_command}: {e.Message}"
-        : $"weft router {_command}: no router runs in {RunDirectory}: there is no {Socket}; --run-dir names another folder");
+        ? $"weft {_syntax.Command}: {e.Message}"
+        : $"weft {_syntax.Command}: no router runs in {RunDirectory}: there is no {Socket}; --run-dir names another folder");
 }

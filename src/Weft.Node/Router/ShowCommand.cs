@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Weft.Hosting;
+using Weft.Hosting.Commands;
 
 namespace Weft.Node.Router;
 
@@ -10,24 +11,31 @@ internal sealed class ShowCommand : ICommand
     /// <summary>Paths printed when no limit is given: a few screens.</summary>
     private const int DefaultLimit = 1000;
 
-    private const string Usage = """
-        usage: weft router show neighbors             all neighbours, one line each
-               weft router show neighbor X            everything about one, by name or address
-               weft router show route [PREFIX|ADDRESS] [options]
-                                                      the table, what lies in a prefix, or what an address matches
-               weft router show summary               the router itself, the datastore, problems
-               weft router show memory                where the memory is
-        routes:  --best            only the best path of each prefix
-                 --received X      what neighbour X sent, before import policy
-                 --advertised X    what neighbour X was told, after export policy
-                 --rejected        what import policy refused, and loops
-                 --why             everything about each path: why it lost, and what each rule of import policy did to it;
-                                   with --advertised X also each rule of the policy towards X, and why X is not told
-                 --family ipv4|ipv6
-                 --limit N         at most N paths (default 1000; 0: all)
-        options: --run-dir DIR     where the router runs (default: [router] run-dir of the settings)
-                 -o json           the answer as JSON
-        """;
+    private static readonly CommandOption s_best = new("--best", null, null, "Routes: only the best path of each prefix.");
+    private static readonly CommandOption s_received = new("--received", null, "X", "Routes: what neighbour X sent, before import policy.");
+    private static readonly CommandOption s_advertised = new("--advertised", null, "X", "Routes: what neighbour X was told, after export policy.");
+    private static readonly CommandOption s_from = new("--from", null, "X", "Routes: learnt from neighbour X, after import policy.");
+    private static readonly CommandOption s_to = new("--to", null, "X", "Routes: with --why, the policy towards neighbour X.");
+    private static readonly CommandOption s_rejected = new("--rejected", null, null, "Routes: what import policy refused, and loops.");
+    private static readonly CommandOption s_why = new("--why", null, null, "Routes: why each path lost, and what each rule of policy did to it (with --advertised X: the policy towards X).");
+    private static readonly CommandOption s_family = new("--family", null, "ipv4|ipv6", "Routes: of one address family.");
+    private static readonly CommandOption s_limit = new("--limit", null, "N", $"Routes: at most N paths (default {DefaultLimit}; 0: all).");
+
+    private static readonly CommandSyntax s_syntax = new(
+        "router show", "neighbors | neighbor X | route [PREFIX|ADDRESS] [flags] | summary | memory",
+        """
+        neighbors         all neighbours, one line each
+        neighbor X        everything about one, by name or address
+        route             the table, what lies in a prefix, or what an address matches
+        summary           the router itself, the datastore, problems
+        memory            where the memory is
+        """,
+        [s_best, s_received, s_advertised, s_from, s_to, s_rejected, s_why, s_family, s_limit, .. OperatorLine.Common])
+    {
+        Words = ["neighbors", "neighbor", "route", "summary", "memory"],
+    };
+
+    public CommandSyntax Syntax => s_syntax;
 
     public string Name => "show";
 
@@ -35,11 +43,10 @@ internal sealed class ShowCommand : ICommand
 
     public async Task<ExitStatus> RunAsync(IReadOnlyList<string> arguments, CommandContext context, CancellationToken stop)
     {
-        OperatorLine line = OperatorLine.Parse(
-            Name, arguments, ["--received", "--advertised", "--from", "--to", "--family", "--limit"], ["--best", "--rejected", "--why"], context, out string problem);
+        OperatorLine line = OperatorLine.Parse(s_syntax, arguments, context, out string problem);
         if (line.WantsHelp)
         {
-            await context.Out.WriteLineAsync(Usage);
+            await context.Out.WriteAsync(s_syntax.Help());
             return ExitStatus.Ok;
         }
 
@@ -57,12 +64,12 @@ internal sealed class ShowCommand : ICommand
         };
         if (request is null || problem.Length > 0)
         {
-            return await line.RefuseAsync(problem, Usage);
+            return await line.RefuseAsync(problem);
         }
 
         if (request["command"]!.GetValue<string>() == "routes")
         {
-            RoutePrinter printer = new(context.Out, line.IsJson, line.Flag("--why"));
+            RoutePrinter printer = new(context.Out, line.IsJson, line.Has(s_why));
             return await line.AskForLinesAsync(request, printer.AddAsync, stop) is { } end ? await printer.EndAsync(end) : ExitStatus.Failed;
         }
 
@@ -85,7 +92,7 @@ internal sealed class ShowCommand : ICommand
     {
         int limit = DefaultLimit;
         problem = string.Empty;
-        if (line.Option("--limit") is { } text && (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) || limit < 0))
+        if (line.Option(s_limit) is { } text && (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) || limit < 0))
         {
             return Refuse($"--limit {text}: expected a number, 0 for all", out problem);
         }
@@ -94,14 +101,14 @@ internal sealed class ShowCommand : ICommand
         {
             ["command"] = "routes",
             ["prefix"] = prefix,
-            ["received"] = line.Option("--received"),
-            ["advertised"] = line.Option("--advertised"),
-            ["from"] = line.Option("--from"),
-            ["to"] = line.Option("--to"),
-            ["family"] = line.Option("--family"),
-            ["best"] = line.Flag("--best"),
-            ["rejected"] = line.Flag("--rejected"),
-            ["why"] = line.Flag("--why"),
+            ["received"] = line.Option(s_received),
+            ["advertised"] = line.Option(s_advertised),
+            ["from"] = line.Option(s_from),
+            ["to"] = line.Option(s_to),
+            ["family"] = line.Option(s_family),
+            ["best"] = line.Has(s_best),
+            ["rejected"] = line.Has(s_rejected),
+            ["why"] = line.Has(s_why),
             ["limit"] = limit,
             ["stream"] = true,
         };

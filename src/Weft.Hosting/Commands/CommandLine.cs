@@ -1,12 +1,12 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace Weft.Ctl.Arguments;
+namespace Weft.Hosting.Commands;
 
 /// <summary>
 /// Arguments by the usual conventions: "--flag VALUE", "--flag=VALUE", "-f VALUE", "-fVALUE"; flags and other arguments in any order; "--" ends the
 /// flags; "-" alone is an argument (standard input).
 /// </summary>
-internal sealed class CommandLine
+public sealed class CommandLine
 {
     private readonly Dictionary<string, List<string>> _values = [];
     private readonly List<string> _arguments = [];

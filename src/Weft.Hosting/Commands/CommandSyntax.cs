@@ -1,15 +1,22 @@
 using System.Text;
 
-namespace Weft.Ctl.Arguments;
+namespace Weft.Hosting.Commands;
 
 /// <summary>A flag of a command.</summary>
 /// <param name="Long">With both hyphens.</param>
 /// <param name="Short">With one hyphen, or null.</param>
 /// <param name="ValueForm">What the value looks like in the help; null for a flag that takes none.</param>
 /// <param name="Help">One sentence.</param>
-internal sealed record CommandOption(string Long, string? Short, string? ValueForm, string Help)
+public sealed record CommandOption(string Long, string? Short, string? ValueForm, string Help)
 {
     public bool TakesValue => ValueForm is not null;
+
+    /// <summary>The words that the value may be, for completion: a form in lower case stands for itself ("json|yaml"), one in capitals for something else.</summary>
+    public IReadOnlyList<string> Choices =>
+        [.. (ValueForm ?? string.Empty).Split('|', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Where(w => char.IsAsciiLetterLower(w[0]) && w.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-'))];
+
+    /// <summary>The value names a file or a folder.</summary>
+    public bool TakesPath => ValueForm is not null && (ValueForm.StartsWith("FILE", StringComparison.Ordinal) || ValueForm.StartsWith("DIR", StringComparison.Ordinal) || ValueForm == "PATH");
 
     /// <summary>May be given more than once.</summary>
     public bool IsRepeatable { get; init; }
@@ -20,9 +27,12 @@ internal sealed record CommandOption(string Long, string? Short, string? ValueFo
 /// <param name="Arguments">What follows them, as in "KIND NAME...".</param>
 /// <param name="Description">A paragraph.</param>
 /// <param name="Options">Flags, in the order of the help page.</param>
-internal sealed record CommandSyntax(string Command, string Arguments, string Description, IReadOnlyList<CommandOption> Options)
+public sealed record CommandSyntax(string Command, string Arguments, string Description, IReadOnlyList<CommandOption> Options)
 {
     public IReadOnlyList<(string Line, string Meaning)> Examples { get; init; } = [];
+
+    /// <summary>What the first argument may be, where that is a list of words; for completion.</summary>
+    public IReadOnlyList<string> Words { get; init; } = [];
 
     public string Usage => $"usage: weft {Command} {Arguments}";
 
