@@ -60,11 +60,16 @@ public sealed class CaptureTests
         await inner.UntilAsync("the refresh", p => p.Messages.Skip(seen).Any(m => m.AsSpan().IndexOf(last6) >= 0));
         await feeder.SendAsync(Withdrawals(feeder));
         await external.UntilAsync("the withdrawals", p => p.Messages.Count(m => m[18] == 2 && m.AsSpan().IndexOf(last4) >= 0) > 1 && p.Messages.Count(m => m.AsSpan().IndexOf(last6) >= 0) > 1);
-        await weft.OperateAsync("shutdown", "external", "back at noon: zurück um zwölf");
-        await external.UntilAsync("the words", p => p.IsClosed);
+        await weft.OperateAsync("shutdown", "external", "upgrade");
+        await external.UntilAsync("the hard reset", p => p.IsClosed);
+        await weft.OperateAsync("shutdown", "old", "back at noon: zurück um zwölf");
+        await old.UntilAsync("the words", p => p.IsClosed);
         await client.SendAsync(BgpBytes.Message(9));
         await client.UntilAsync("an error for what is no message", p => p.IsClosed);
         await weft.Process.StopAsync();
+
+        // What dumpcap has not yet taken from the kernel when it is stopped is lost.
+        await Shell.EventuallyAsync("the last words in the capture", async () => (await File.ReadAllBytesAsync(capture)).AsSpan().IndexOf("back at noon"u8) >= 0, () => Task.FromResult(dumpcap.Log));
         await dumpcap.StopAsync();
 
         string sent = $"bgp && (ip.src == {Lab.WeftIPv4} || ipv6.src == {Lab.WeftIPv6})";
@@ -78,6 +83,9 @@ public sealed class CaptureTests
         Assert.Empty(new[] { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 32, 200 }.Except(await FieldAsync(capture, sent, "bgp.update.path_attribute.type_code")));
         Assert.Empty(feeder.Offered.Select(static c => (int)c.Code).Except(offered));
         Assert.Contains("back at noon: zurück um zwölf", await TsharkAsync("-r", capture, "-Y", $"bgp.type == 3 && {sent}", "-T", "fields", "-e", "bgp.notify.communication"));
+
+        // RFC 8538 3: with both sides' N flag the shutdown (6/2) travels inside a Hard Reset (6/9).
+        Assert.Equal([2, 9], (await FieldAsync(capture, $"bgp.type == 3 && {sent}", "bgp.notify.minor_error_cease")).Order());
     }
 
     private static byte[] ExternalRoutes(RawPeer to)

@@ -16,6 +16,7 @@ public class AbiTests
         #include <sched.h>
         #include <fcntl.h>
         #include <errno.h>
+        #include <sys/mman.h>
         #include <sys/mount.h>
         #include <sys/file.h>
         #include <sys/socket.h>
