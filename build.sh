@@ -67,10 +67,10 @@ setup_toolchain() {
     install clang lld zlib1g-dev
 }
 
-setup_runtime() { install iproute2 iptables ipset nftables kmod; }
+setup_runtime() { install iproute2 iptables nftables kmod; }
 
 setup_tests() {
-    install etcd-server etcd-client bird2 tshark openssl procps iputils-ping conntrack gcc libc6-dev systemd
+    install etcd-server etcd-client bird2 tshark ipset openssl procps iputils-ping conntrack gcc libc6-dev systemd
     install zsh fish mandoc # completion and manual pages, read by what they are for
     setup_peers
 }

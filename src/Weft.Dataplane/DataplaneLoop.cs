@@ -69,7 +69,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
         (_time, _logger, _onRound, _pinned) = (time, logs.CreateLogger<DataplaneLoop>(), onRound, settings.Rules);
         _kernel = Kernel.Open(settings, runner ?? new ProcessRunner(space), space, logs, time);
         _policies = new PolicyManager(_kernel.Families, settings.Rules);
-        _sets = new SetsManager(_kernel.Families);
+        _sets = new SetsManager(_kernel.Families, settings.Rules);
         _endpoints = new EndpointManager(_kernel.Families, _kernel.Links, _kernel.Sysctls, _kernel.SysctlFiles, settings.Rules, settings.RouteMetric, progress);
 
         // The host's static chains first: those after it fill some of them.
@@ -305,7 +305,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
             _endpoints.ReportFailure(problem!);
         }
 
-        _onRound?.Invoke(new DataplaneReport(_time.GetUtcNow(), duration, problem, _endpoints.Count, _policies.Policies, _policies.Profiles, _sets.Count, routes));
+        _onRound?.Invoke(new DataplaneReport(_time.GetUtcNow(), duration, problem, _endpoints.Count, _policies.Policies, _policies.Profiles, _sets.Count, routes, _policies.Refused));
         if (problem is null && _rounds++ == 0)
         {
             Log.FirstRound(_logger, (long)duration.TotalMilliseconds, _endpoints.Count, _policies.Policies, _sets.Count, routes);

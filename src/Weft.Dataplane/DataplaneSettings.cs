@@ -22,6 +22,9 @@ public sealed record DataplaneSettings
     /// <summary>Metric of the routes of workloads (ipv4NormalRoutePriority).</summary>
     public uint RouteMetric { get; init; } = 1024;
 
+    /// <summary>Buckets of a new ip set; 0 for as many as its first members need. The kernel doubles them when they fill.</summary>
+    public int SetHashSize { get; init; }
+
     /// <summary>How often rules, and how often sets, routes and neighbours are read back although nothing changed; zero for never.</summary>
     public TimeSpan RulesRefresh { get; init; } = TimeSpan.FromSeconds(180);
 

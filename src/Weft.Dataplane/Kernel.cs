@@ -6,6 +6,7 @@ using Weft.Dataplane.Drivers.Neighbors;
 using Weft.Dataplane.Drivers.Routes;
 using Weft.Dataplane.Drivers.Sysctls;
 using Weft.Linux.Namespaces;
+using Weft.Linux.Netfilter;
 using Weft.Linux.Netlink;
 using Weft.Linux.Processes;
 using Weft.Primitives.Net;
@@ -16,10 +17,11 @@ namespace Weft.Dataplane;
 internal sealed class Kernel : IDisposable
 {
     private readonly RouteSocket _socket;
+    private readonly IReadOnlyList<IDisposable> _setSockets;
 
-    private Kernel(RouteSocket socket, LinkFacts links, SysctlTable sysctls, ISysctlFiles sysctlFiles, IReadOnlyList<FamilyDrivers> families, NetlinkMonitor monitor)
+    private Kernel(RouteSocket socket, IReadOnlyList<IDisposable> setSockets, LinkFacts links, SysctlTable sysctls, ISysctlFiles sysctlFiles, IReadOnlyList<FamilyDrivers> families, NetlinkMonitor monitor)
     {
-        (_socket, Links, Sysctls, SysctlFiles, Families, Monitor) = (socket, links, sysctls, sysctlFiles, families, monitor);
+        (_socket, _setSockets, Links, Sysctls, SysctlFiles, Families, Monitor) = (socket, setSockets, links, sysctls, sysctlFiles, families, monitor);
     }
 
     public LinkFacts Links { get; }
@@ -34,7 +36,7 @@ internal sealed class Kernel : IDisposable
     public NetlinkMonitor Monitor { get; }
 
     /// <param name="settings">What to program and how.</param>
-    /// <param name="runner">Runs iptables and ipset.</param>
+    /// <param name="runner">Runs iptables.</param>
     /// <param name="space">Null for the namespace of the process.</param>
     public static Kernel Open(DataplaneSettings settings, IProcessRunner runner, NetNamespace? space, ILoggerFactory logs, TimeProvider time)
     {
@@ -42,21 +44,36 @@ internal sealed class Kernel : IDisposable
         RouteSocket socket = RouteSocket.Open(space);
         LinkFacts links = new(socket.Links);
         SysctlFiles files = new(space);
-        FamilyDrivers[] families = [.. settings.Families.Where(f => Exists(f, files)).Select(f => Drivers(f, settings, runner, socket, links, logs, time))];
-        return new Kernel(socket, links, new SysctlTable(files, logs.CreateLogger<SysctlTable>()), files, families, monitor);
+
+        // Families are written side by side, each through its own socket.
+        List<IDisposable> setSockets = [];
+        FamilyDrivers[] families =
+        [
+            .. settings.Families.Where(f => Exists(f, files)).Select(f =>
+            {
+                IpSetSocket sets = IpSetSocket.Open(space);
+                setSockets.Add(sets);
+                return Drivers(f, settings, runner, socket, sets, links, logs, time);
+            }),
+        ];
+        return new Kernel(socket, setSockets, links, new SysctlTable(files, logs.CreateLogger<SysctlTable>()), files, families, monitor);
     }
 
     public void Dispose()
     {
         Monitor.Dispose();
         _socket.Dispose();
+        foreach (IDisposable socket in _setSockets)
+        {
+            socket.Dispose();
+        }
     }
 
     private static bool Exists(IpFamily family, SysctlFiles files) =>
         family == IpFamily.IPv4 || files.TryRead("net/ipv6/conf/all/forwarding", out _) == Weft.Linux.Errno.None;
 
     private static FamilyDrivers Drivers(
-        IpFamily family, DataplaneSettings settings, IProcessRunner runner, RouteSocket socket, LinkFacts links, ILoggerFactory logs, TimeProvider time)
+        IpFamily family, DataplaneSettings settings, IProcessRunner runner, RouteSocket socket, IpSetSocket sets, LinkFacts links, ILoggerFactory logs, TimeProvider time)
     {
         IpTablesTools tools = IpTablesTools.Detect(runner, family, settings.Backend);
         ILogger<RuleTable> ruleLog = logs.CreateLogger<RuleTable>();
@@ -72,7 +89,7 @@ internal sealed class Kernel : IDisposable
             Table("mangle"),
             Table("nat"),
             Table("filter"),
-            new IpSetFamily(family, new IpSetCommand(runner), time, logs.CreateLogger<IpSetFamily>(), settings.StateRefresh),
+            new IpSetFamily(family, sets, time, logs.CreateLogger<IpSetFamily>(), settings.StateRefresh, settings.SetHashSize),
             new RouteTable(routes, socket.Routes, links, time, logs.CreateLogger<RouteTable>()),
             new NeighborTable(family, settings.RouteProtocol, socket.Neighbors, links, time, logs.CreateLogger<NeighborTable>(), settings.StateRefresh));
 

@@ -40,12 +40,24 @@ public enum Errno
     ENOBUFS = 105,
     ETIMEDOUT = 110,
     EHOSTUNREACH = 113,
+
+    // linux/netfilter/ipset/ip_set.h: numbers of that subsystem alone.
+    IPSET_ERR_PROTOCOL = 4097,
+    IPSET_ERR_FIND_TYPE = 4098,
+    IPSET_ERR_MAX_SETS = 4099,
+    IPSET_ERR_BUSY = 4100,
+    IPSET_ERR_EXIST_SETNAME2 = 4101,
+    IPSET_ERR_TYPE_MISMATCH = 4102,
+    IPSET_ERR_EXIST = 4103,
+    IPSET_ERR_REFERENCED = 4108,
+    IPSET_ERR_HASH_FULL = 4352,
 }
 
 public static class ErrnoText
 {
     /// <summary>"Device or resource busy (16)".</summary>
-    public static string Describe(this Errno errno) => $"{Marshal.GetPInvokeErrorMessage((int)errno)} ({(int)errno})";
+    public static string Describe(this Errno errno) =>
+        (int)errno < 4096 ? $"{Marshal.GetPInvokeErrorMessage((int)errno)} ({(int)errno})" : $"{errno} ({(int)errno})";
 }
 
 /// <summary>A kernel call failed in a way its caller did not ask to handle. The text says what was tried, on what, and what the kernel said.</summary>

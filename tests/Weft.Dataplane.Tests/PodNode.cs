@@ -374,8 +374,7 @@ internal sealed class CountingRunner(IProcessRunner inner) : IProcessRunner
 
     public ProcessResult Run(ProcessRequest request, CancellationToken stop = default)
     {
-        if (request.FileName.Contains("restore", StringComparison.Ordinal) && request.Arguments is not ["--version"]
-            || (request.FileName == "ipset" && request.Arguments[0] is "restore" or "destroy"))
+        if (request.FileName.Contains("restore", StringComparison.Ordinal) && request.Arguments is not ["--version"])
         {
             Interlocked.Increment(ref _writes);
         }

@@ -290,11 +290,40 @@ public sealed class WorkloadTrafficTests
     }
 
     [Fact]
+    public async Task PolicyWhoseSetIsTooLarge_DeniesEverything_AndIsNamed_UntilTheSetFits()
+    {
+        await using PodNode node = new();
+        (Pod a, Pod b) = (node.AddPod(1), node.AddPod(2));
+        b.Serve(80);
+        node.Start();
+        ActivePolicyUpdate policy = new(
+            s_policy, "default", [new DataplaneRule { Action = RuleAction.Deny, SrcIpSetIds = ["s:bad"] }, s_allow], [], "all()", PolicyTraits.None);
+
+        await node.SendAsync(
+            new ConfigUpdate(new Dictionary<string, string> { ["maxIpsetSize"] = "2" }, new Dictionary<string, string>()),
+            new IpSetUpdate("s:bad", IpSetType.Net, new HashSet<IpSetMember> { new(IpPrefix.Parse("192.0.2.0/24")) }),
+            policy, s_open, a.Endpoint(profiles: ["open"]), b.Endpoint([new TierPolicies("default", false, [s_policy], [])], ["open"]), new InSync());
+        await node.Progress.WaitAsync(b);
+        Assert.True(await a.TcpAsync(b.IPv4, 80));
+
+        IpSetMember[] more = [new(IpPrefix.Parse("192.0.3.0/24")), new(IpPrefix.Parse("192.0.4.0/24"))];
+        await node.SendAsync(new IpSetDeltaUpdate("s:bad", more, []));
+        await PodNode.Eventually(() => node.Reports.Last().Refused.Count > 0, "the refusal to be reported");
+
+        Assert.Equal("NetworkPolicy np/default/p denies everything: its set s:bad has 3 members, more than maxIpsetSize", node.Reports.Last().Refused.Single());
+        Assert.False(await a.TcpAsync(b.IPv4, 80));
+        Assert.Null(node.Reports.Last().Problem);
+        await node.SendAsync(new IpSetDeltaUpdate("s:bad", [], [more[0]]));
+        await PodNode.Eventually(() => node.Reports.Last().Refused.Count == 0, "the refusal to end");
+        Assert.True(await a.TcpAsync(b.IPv4, 80));
+    }
+
+    [Fact]
     public async Task RefusalThatPasses_IsReported_ThenEverythingIsWritten()
     {
         await using PodNode node = new();
         Pod a = node.AddPod(1);
-        node.Runner.Fail = "ipset restore";
+        node.Runner.Fail = "restore --noflush";
         node.Start();
 
         await node.SendAsync(

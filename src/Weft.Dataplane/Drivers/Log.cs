@@ -29,8 +29,11 @@ internal static partial class Log
     [LoggerMessage(1611, LogLevel.Debug, "{Count} {Family} sets written")]
     public static partial void SetsWritten(ILogger logger, IpFamily family, int count);
 
-    [LoggerMessage(1612, LogLevel.Warning, "set not deleted, tried again after the next read: {Failure}")]
-    public static partial void SetNotDeleted(ILogger logger, string failure);
+    [LoggerMessage(1612, LogLevel.Warning, "set {Name} not deleted, tried again after the next read: {Result}")]
+    public static partial void SetNotDeleted(ILogger logger, string name, NetlinkResult result);
+
+    [LoggerMessage(1613, LogLevel.Error, "set {Name} has {Members} members, the most is {Most}: it is not written, and policies that ask it deny everything")]
+    public static partial void SetTooLarge(ILogger logger, string name, int members, int most);
 
     [LoggerMessage(1620, LogLevel.Warning, "{Family} routes not read: {Result}")]
     public static partial void RoutesNotRead(ILogger logger, IpFamily family, NetlinkResult result);

@@ -9,11 +9,15 @@ internal sealed class PolicyManager(IReadOnlyList<FamilyDrivers> families, RuleS
 {
     private readonly Dictionary<PolicyId, ActivePolicyUpdate> _policies = [];
     private readonly Dictionary<string, ActiveProfileUpdate> _profiles = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _refusedSets = new(StringComparer.Ordinal);
     private PolicyRenderer[] _renderers = Renderers(families, settings);
 
     public int Policies => _policies.Count;
 
     public int Profiles => _profiles.Count;
+
+    /// <summary>Policies and profiles that deny everything because a set of theirs cannot be in the kernel, each with the reason.</summary>
+    public IReadOnlyList<string> Refused { get; private set; } = [];
 
     public void OnUpdate(DataplaneUpdate update)
     {
@@ -51,13 +55,47 @@ internal sealed class PolicyManager(IReadOnlyList<FamilyDrivers> families, RuleS
         }
     }
 
-    /// <summary>Nothing is left to do: the tables themselves compare before they write.</summary>
+    /// <summary>The chains are with the tables already, which compare before they write. Only those whose sets no longer fit, or fit again, are rendered anew.</summary>
     public void Apply()
     {
+        if (_refusedSets.Count == 0 && families.All(f => f.Sets.TooLarge.Count == 0))
+        {
+            return;
+        }
+
+        HashSet<string> refused = [.. families.SelectMany(f => f.Sets.TooLarge.Keys)];
+        HashSet<string> changed = [.. refused];
+        changed.SymmetricExceptWith(_refusedSets);
+        _refusedSets.Clear();
+        _refusedSets.UnionWith(refused);
+        List<string> reasons = [];
+        foreach (ActivePolicyUpdate policy in _policies.Values)
+        {
+            Review([.. policy.InboundRules, .. policy.OutboundRules], $"{policy.Id.Kind} {policy.Id}", r => r.Policy(policy));
+        }
+
+        foreach (ActiveProfileUpdate profile in _profiles.Values)
+        {
+            Review([.. profile.InboundRules, .. profile.OutboundRules], $"Profile {profile.Name}", r => r.Profile(profile));
+        }
+
+        Refused = reasons;
+
+        void Review(DataplaneRule[] rules, string owner, Func<PolicyRenderer, IEnumerable<Chain>> render)
+        {
+            string[] sets = [.. rules.SelectMany(PolicyRenderer.SetsOf).Distinct()];
+            if (sets.Any(changed.Contains))
+            {
+                Set(render);
+            }
+
+            reasons.AddRange(sets.Where(refused.Contains).Select(set =>
+                $"{owner} denies everything: its set {set} has {families.Max(f => f.Sets.TooLarge.GetValueOrDefault(set))} members, more than maxIpsetSize"));
+        }
     }
 
     private static PolicyRenderer[] Renderers(IReadOnlyList<FamilyDrivers> families, RuleSettings settings) =>
-        [.. families.Select(f => new PolicyRenderer(settings, f.Family, f.Sets.NameOf))];
+        [.. families.Select(f => new PolicyRenderer(settings, f.Family, f.Sets.NameOf, f.Sets.TooLarge.ContainsKey))];
 
     private void Set(Func<PolicyRenderer, IEnumerable<Chain>> render)
     {

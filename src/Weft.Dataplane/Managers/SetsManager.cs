@@ -7,9 +7,10 @@ using IpSetType = Weft.Dataplane.Drivers.IpSets.IpSetType;
 namespace Weft.Dataplane.Managers;
 
 /// <summary>A set of the calculation graph, which knows no families, becomes one kernel set per family.</summary>
-internal sealed class SetsManager(IReadOnlyList<FamilyDrivers> families) : IDataplaneManager
+internal sealed class SetsManager(IReadOnlyList<FamilyDrivers> families, RuleSettings settings) : IDataplaneManager
 {
     private readonly HashSet<string> _ids = new(StringComparer.Ordinal);
+    private int _maxElements = settings.MaxSetSize;
 
     public int Count => _ids.Count;
 
@@ -21,7 +22,7 @@ internal sealed class SetsManager(IReadOnlyList<FamilyDrivers> families) : IData
             {
                 case IpSetUpdate set:
                     _ids.Add(set.Id);
-                    family.Sets.AddOrReplace(new IpSetMetadata(set.Id, Type(set.Type)), set.Members.Select(Member));
+                    family.Sets.AddOrReplace(new IpSetMetadata(set.Id, Type(set.Type), _maxElements), set.Members.Select(Member));
                     break;
                 case IpSetDeltaUpdate delta:
                     family.Sets.AddMembers(delta.Id, delta.Added.Select(Member));
@@ -37,6 +38,19 @@ internal sealed class SetsManager(IReadOnlyList<FamilyDrivers> families) : IData
 
     public void OnSettings(RuleSettings settings)
     {
+        if (settings.MaxSetSize == _maxElements)
+        {
+            return;
+        }
+
+        _maxElements = settings.MaxSetSize;
+        foreach (FamilyDrivers family in families)
+        {
+            foreach (string id in _ids)
+            {
+                family.Sets.Resize(id, _maxElements);
+            }
+        }
     }
 
     public void Apply()

@@ -18,6 +18,7 @@ internal static class FelixFields
             AllowVxlanFromWorkloads = read.Flag("allowVXLANPacketsFromWorkloads", settings.AllowVxlanFromWorkloads),
             AllowIpipFromWorkloads = read.Flag("allowIPIPPacketsFromWorkloads", settings.AllowIpipFromWorkloads),
             VxlanPort = read.Port("vxlanPort", settings.VxlanPort),
+            MaxSetSize = read.Count("maxIpsetSize", settings.MaxSetSize),
             NatPortRange = read.PortRange("natPortRange", settings.NatPortRange),
             NatExcludesHosts = read.Choice("natOutgoingExclusions", settings.NatExcludesHosts ? NatExclusions.IPPoolsAndHostIPs : NatExclusions.IPPoolsOnly)
                 == NatExclusions.IPPoolsAndHostIPs,
@@ -43,6 +44,9 @@ internal static class FelixFields
 
         public ushort Port(string name, ushort otherwise) =>
             Find(name) is not { } text ? otherwise : ushort.TryParse(text, out ushort value) && value > 0 ? value : Bad(name, text, otherwise);
+
+        public int Count(string name, int otherwise) =>
+            Find(name) is not { } text ? otherwise : int.TryParse(text, out int value) && value > 0 ? value : Bad(name, text, otherwise);
 
         /// <summary>"1024" or "1024:2048".</summary>
         public string? PortRange(string name, string? otherwise)

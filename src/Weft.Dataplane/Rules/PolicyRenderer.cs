@@ -9,7 +9,8 @@ namespace Weft.Dataplane.Rules;
 /// Policies and profiles of one family as chains. Such a chain decides nothing by itself: it sets the accept or pass mark and returns, or drops. Who
 /// jumps to it looks at the marks.
 /// </summary>
-internal sealed class PolicyRenderer(RuleSettings settings, IpFamily family, Func<string, string> setName)
+/// <param name="isRefused">Whether a set, by id, is not in the kernel as it should be: then nobody can say what its rules mean, and the chain denies.</param>
+internal sealed class PolicyRenderer(RuleSettings settings, IpFamily family, Func<string, string> setName, Func<string, bool> isRefused)
 {
     private readonly RuleRenderer _rules = new(settings, family, setName);
 
@@ -26,8 +27,20 @@ internal sealed class PolicyRenderer(RuleSettings settings, IpFamily family, Fun
         yield return Chain(ChainNames.ProfileOutbound(profile.Name), profile.OutboundRules, $"Profile {profile.Name} egress");
     }
 
+    /// <summary>Ids of the sets that a rule asks.</summary>
+    public static IEnumerable<string> SetsOf(DataplaneRule rule) =>
+    [
+        .. rule.SrcIpSetIds, .. rule.DstIpSetIds, .. rule.NotSrcIpSetIds, .. rule.NotDstIpSetIds, .. rule.DstIpPortSetIds,
+        .. rule.SrcNamedPortIpSetIds, .. rule.DstNamedPortIpSetIds, .. rule.NotSrcNamedPortIpSetIds, .. rule.NotDstNamedPortIpSetIds,
+    ];
+
     private Chain Chain(string name, IReadOnlyList<DataplaneRule> rules, string comment)
     {
+        if (rules.SelectMany(SetsOf).Any(isRefused))
+        {
+            return new Chain(name, [new Rule(Match.All, settings.DenyTarget, comment, "A set of its rules is too large")]);
+        }
+
         List<Rule> rendered = [];
         foreach (DataplaneRule rule in rules)
         {

@@ -60,6 +60,9 @@ public sealed record RuleSettings
     /// <summary>natOutgoingExclusions is IPPoolsAndHostIPs: nodes see the addresses of pods.</summary>
     public bool NatExcludesHosts { get; init; }
 
+    /// <summary>maxIpsetSize: a set that needs more members is refused, and the policies that ask it deny everything.</summary>
+    public int MaxSetSize { get; init; } = 1_048_576;
+
     public IReadOnlyList<FailsafePort> FailsafeInbound { get; init; } = [new(Tcp, 22), new(Udp, 68), .. s_failsafeBoth];
 
     public IReadOnlyList<FailsafePort> FailsafeOutbound { get; init; } = [new(Udp, 53), new(Udp, 67), .. s_failsafeBoth];

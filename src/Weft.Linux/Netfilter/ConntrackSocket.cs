@@ -24,10 +24,7 @@ public sealed class ConntrackSocket : IDisposable
 
     /// <param name="space">Null for the namespace of the calling thread.</param>
     /// <exception cref="KernelException">The kernel refused.</exception>
-    public static ConntrackSocket Open(NetNamespace? space = null) => new(
-        space is null
-            ? NetlinkSocket.Open(NetlinkConstants.NETLINK_NETFILTER)
-            : space.Run(static () => NetlinkSocket.Open(NetlinkConstants.NETLINK_NETFILTER)));
+    public static ConntrackSocket Open(NetNamespace? space = null) => new(NetlinkSocket.OpenNetfilter(space));
 
     /// <summary>Deletes every connection one of whose ends, before or after address translation, is one of the addresses. Reads the table once.</summary>
     /// <param name="deleted">How many there were.</param>

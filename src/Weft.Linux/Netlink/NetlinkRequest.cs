@@ -52,6 +52,10 @@ internal ref struct NetlinkRequest
 
     public void PutBigEndian(ushort type, ushort value) => BinaryPrimitives.WriteUInt16BigEndian(Reserve(type, 2), value);
 
+    /// <summary>In network order, and the type says so.</summary>
+    public void PutNetOrder(ushort type, uint value) =>
+        BinaryPrimitives.WriteUInt32BigEndian(Reserve((ushort)(type | NetlinkConstants.NLA_F_NET_BYTEORDER), 4), value);
+
     public void Put(ushort type, int value) => Put(type, (uint)value);
 
     public void Put(ushort type, IpAddress value) => value.CopyTo(Reserve(type, value.ByteLength));

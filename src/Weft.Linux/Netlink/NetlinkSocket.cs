@@ -38,7 +38,12 @@ public sealed class NetlinkSocket : INetlink
     public static NetlinkSocket OpenRoute(NetNamespace? space = null) =>
         space is null ? Open(NetlinkConstants.NETLINK_ROUTE) : space.Run(static () => Open(NetlinkConstants.NETLINK_ROUTE));
 
-    internal static NetlinkSocket Open(int protocol)
+    /// <summary>Opens a socket of the netfilter family.</summary>
+    /// <inheritdoc cref="OpenRoute"/>
+    public static NetlinkSocket OpenNetfilter(NetNamespace? space = null) =>
+        space is null ? Open(NetlinkConstants.NETLINK_NETFILTER) : space.Run(static () => Open(NetlinkConstants.NETLINK_NETFILTER));
+
+    private static NetlinkSocket Open(int protocol)
     {
         Errno errno = SystemCalls.Socket(
             NetlinkConstants.AF_NETLINK, NetlinkConstants.SOCK_RAW | NetlinkConstants.SOCK_CLOEXEC, protocol, out int descriptor);

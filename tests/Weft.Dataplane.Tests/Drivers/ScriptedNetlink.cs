@@ -16,12 +16,21 @@ internal sealed class ScriptedNetlink(INetlink inner) : INetlink
     /// <summary>Of the coming single results, how many become failures although the kernel did its work.</summary>
     public int FailResults { get; set; }
 
+    /// <summary>After so many more writes the process is as good as dead: nothing reaches the kernel any more. Negative for never.</summary>
+    public int DieAfter { get; set; } = -1;
+
     public Errno Errno { get; set; } = Errno.ENOBUFS;
 
     public NetlinkResult Execute(Span<byte> request)
     {
         Writes++;
-        return Fails() ? new NetlinkResult(Errno) : inner.Execute(request);
+        if (Fails())
+        {
+            return new NetlinkResult(Errno);
+        }
+
+        NetlinkResult result = inner.Execute(request);
+        return FailResults-- > 0 ? new NetlinkResult(Errno) : result;
     }
 
     public NetlinkResult ExecuteBatch(Span<byte> requests, Span<NetlinkResult> results)
@@ -53,6 +62,11 @@ internal sealed class ScriptedNetlink(INetlink inner) : INetlink
 
     private bool Fails()
     {
+        if (DieAfter >= 0 && DieAfter-- == 0)
+        {
+            (DieAfter, FailNext) = (-1, int.MaxValue);
+        }
+
         FailNext--;
         return FailNext >= 0;
     }

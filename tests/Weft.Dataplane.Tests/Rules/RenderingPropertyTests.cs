@@ -52,7 +52,8 @@ public sealed class RenderingPropertyTests
     {
         await using PodNode node = new(backend);
         IpTablesTools tools = IpTablesTools.Detect(node.Tools, family, backend);
-        IpSetFamily sets = new(family, new IpSetCommand(node.Tools), TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<IpSetFamily>.Instance);
+        using Weft.Linux.Netfilter.IpSetSocket socket = Weft.Linux.Netfilter.IpSetSocket.Open(node.Space);
+        IpSetFamily sets = new(family, socket, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<IpSetFamily>.Instance);
         foreach (string id in RandomRules.NetSets)
         {
             sets.AddOrReplace(new IpSetMetadata(id, IpSetType.Net), []);
@@ -67,7 +68,7 @@ public sealed class RenderingPropertyTests
         RuleTable table = new(
             new RuleTableSettings("filter"), tools, node.Tools, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<RuleTable>.Instance);
         RandomRules random = new(7);
-        PolicyRenderer renderer = new(s_settings, family, sets.NameOf);
+        PolicyRenderer renderer = new(s_settings, family, sets.NameOf, static _ => false);
         List<Rule> jumps = [];
         for (int i = 0; i < 60; i++)
         {

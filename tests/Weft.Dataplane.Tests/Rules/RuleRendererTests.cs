@@ -179,7 +179,7 @@ public sealed class RuleRendererTests
             new PolicyId("NetworkPolicy", "ns", "p"), "default",
             [new DataplaneRule { Action = RuleAction.Allow, Annotations = [new("why", "because \"x\"")] }], [], "all()", PolicyTraits.None);
 
-        Chain[] chains = [.. new PolicyRenderer(s_settings, IpFamily.IPv4, id => id).Policy(policy)];
+        Chain[] chains = [.. new PolicyRenderer(s_settings, IpFamily.IPv4, id => id, static _ => false).Policy(policy)];
 
         Assert.Equal(["cali-pi-np/ns/p", "cali-po-np/ns/p"], chains.Select(c => c.Name));
         Rule only = Assert.Single(chains[0].Rules);

@@ -33,6 +33,8 @@ public class AbiTests
         #include <linux/nsfs.h>
         #include <linux/netfilter/nfnetlink.h>
         #include <linux/netfilter/nfnetlink_conntrack.h>
+        #include <linux/netfilter/ipset/ip_set.h>
+        #include <linux/netfilter/ipset/ip_set_hash.h>
         #include <linux/tcp.h>
         #include <linux/in6.h>
         #define IFF_LOWER_UP (1<<16)
@@ -82,7 +84,7 @@ public class AbiTests
     private static Dictionary<string, long> CollectOurs()
     {
         Dictionary<string, long> values = [];
-        foreach (Type type in (Type[])[typeof(NetlinkConstants), typeof(RouteConstants), typeof(NetfilterConstants), typeof(SocketConstants), typeof(SystemCalls)])
+        foreach (Type type in (Type[])[typeof(NetlinkConstants), typeof(RouteConstants), typeof(NetfilterConstants), typeof(IpSetConstants), typeof(SocketConstants), typeof(SystemCalls)])
         {
             foreach (FieldInfo field in type.GetFields(BindingFlags.Public | BindingFlags.Static).Where(static f => f.IsLiteral))
             {

@@ -1,4 +1,8 @@
+using System.Numerics;
 using Microsoft.Extensions.Logging;
+using Weft.Linux;
+using Weft.Linux.Netfilter;
+using Weft.Linux.Netlink;
 using Weft.Primitives.Net;
 
 namespace Weft.Dataplane.Drivers.IpSets;
@@ -18,24 +22,30 @@ public sealed class IpSetFamily
     private static readonly TimeSpan NextDeletion = TimeSpan.FromMilliseconds(100);
 
     private readonly IpFamily _family;
-    private readonly IIpSetKernel _kernel;
+    private readonly IpSetSocket _kernel;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly TimeSpan _refreshInterval;
+    private readonly int _hashSize;
     private readonly string[] _ownPrefixes;
 
     private readonly Dictionary<string, IpSetState> _sets = []; // by name in the kernel
     private readonly HashSet<string> _dirty = [];
     private readonly HashSet<string> _present = []; // ours in the kernel, as far as we know
     private readonly Queue<string> _deletions = [];
+    private readonly Dictionary<string, int> _tooLarge = []; // by id: how many members
+    private readonly List<IpSetHeader> _headers = [];
+    private readonly List<IpSetEntry> _members = [];
     private readonly HashSet<string> _undeletable = []; // failed; tried again after the next read
     private bool _inSync;
     private long _lastRead;
     private RetryBackoff _backoff = new(Attempts);
 
     /// <param name="refreshInterval">How often the kernel is read although nothing changed; zero for never.</param>
-    public IpSetFamily(IpFamily family, IIpSetKernel kernel, TimeProvider time, ILogger<IpSetFamily> logger, TimeSpan? refreshInterval = null)
+    /// <param name="hashSize">Buckets of a new set; 0 for as many as its first members need. The kernel doubles them by itself.</param>
+    public IpSetFamily(IpFamily family, IpSetSocket kernel, TimeProvider time, ILogger<IpSetFamily> logger, TimeSpan? refreshInterval = null, int hashSize = 0)
     {
+        _hashSize = hashSize;
         _family = family;
         _kernel = kernel;
         _time = time;
@@ -48,6 +58,11 @@ public sealed class IpSetFamily
 
     /// <summary>How many sets are desired; read on scrape.</summary>
     public int Count => _sets.Count;
+
+    /// <summary>
+    /// Sets, by id, with more members than the kernel would take. They are not written, so what the kernel has is old: rules that ask them must not be used.
+    /// </summary>
+    public IReadOnlyDictionary<string, int> TooLarge => _tooLarge;
 
     /// <summary>The set's name in the kernel: "cali40s:qMt7iLlGDhvLnCjM0l9nzxb".</summary>
     public static string NameOf(IpFamily family, string id)
@@ -76,7 +91,7 @@ public sealed class IpSetFamily
         }
 
         set.ReplaceAll(members.Where(m => m.Family == _family));
-        _dirty.Add(name);
+        Changed(set);
     }
 
     /// <exception cref="InvalidOperationException">The set is not defined.</exception>
@@ -88,7 +103,7 @@ public sealed class IpSetFamily
             set.Add(member);
         }
 
-        _dirty.Add(set.Name);
+        Changed(set);
     }
 
     /// <inheritdoc cref="AddMembers"/>
@@ -100,7 +115,20 @@ public sealed class IpSetFamily
             set.Remove(member);
         }
 
-        _dirty.Add(set.Name);
+        Changed(set);
+    }
+
+    /// <summary>The set gets another largest size, its members stay.</summary>
+    /// <inheritdoc cref="AddMembers"/>
+    public void Resize(string id, int maxElements)
+    {
+        IpSetState set = Find(id);
+        if (set.Metadata.MaxElements != maxElements)
+        {
+            set.Metadata = set.Metadata with { MaxElements = maxElements };
+            set.Shape = set.Shape == IpSetShape.Right ? IpSetShape.Wrong : set.Shape;
+            Changed(set);
+        }
     }
 
     public void Remove(string id)
@@ -109,6 +137,7 @@ public sealed class IpSetFamily
         if (_sets.Remove(name))
         {
             _dirty.Remove(name);
+            _tooLarge.Remove(id);
             _deletions.Enqueue(name);
         }
     }
@@ -148,19 +177,44 @@ public sealed class IpSetFamily
             }
 
             i++;
-            if (_kernel.Destroy(name) is { } failure)
+            NetlinkResult result = _kernel.Destroy(name);
+            if (result.IsSuccess)
             {
-                // Somebody still refers to it; the next read brings it up again.
-                _undeletable.Add(name);
-                Log.SetNotDeleted(_logger, failure);
+                _present.Remove(name);
             }
             else
             {
-                _present.Remove(name);
+                // Somebody still refers to it; the next read brings it up again.
+                _undeletable.Add(name);
+                Log.SetNotDeleted(_logger, name, result);
             }
         }
 
         return _deletions.Count > 0 ? ApplyStatus.DoneUntil(NextDeletion) : ApplyStatus.Done;
+    }
+
+    private void Changed(IpSetState set)
+    {
+        _dirty.Add(set.Name);
+        set.RefusedByKernel = false;
+        NoteSize(set);
+    }
+
+    private void NoteSize(IpSetState set)
+    {
+        string id = set.Metadata.Id;
+        if (!set.IsTooLarge)
+        {
+            _tooLarge.Remove(id);
+            return;
+        }
+
+        if (!_tooLarge.ContainsKey(id))
+        {
+            Log.SetTooLarge(_logger, set.Name, set.MemberCount, set.Metadata.MaxElements);
+        }
+
+        _tooLarge[id] = set.MemberCount;
     }
 
     private IpSetState Find(string id) =>
@@ -168,10 +222,10 @@ public sealed class IpSetFamily
 
     private string? Read()
     {
-        List<KernelIpSet> actual = [];
-        if (_kernel.ReadAll(actual) is { } failure)
+        NetlinkResult result = _kernel.ListHeaders(_headers);
+        if (!result.IsSuccess)
         {
-            return failure;
+            return $"list sets: {result}";
         }
 
         _present.Clear();
@@ -182,19 +236,29 @@ public sealed class IpSetFamily
             set.Shape = IpSetShape.Missing;
         }
 
-        foreach (KernelIpSet set in actual.Where(s => IsOurs(s.Name)))
+        foreach (IpSetHeader header in _headers.Where(s => IsOurs(s.Name)))
         {
-            _present.Add(set.Name);
-            if (_sets.TryGetValue(set.Name, out IpSetState? desired))
+            _present.Add(header.Name);
+            if (!_sets.TryGetValue(header.Name, out IpSetState? desired))
             {
-                desired.Compare(set, _family);
+                _deletions.Enqueue(header.Name);
+                continue;
             }
-            else
+
+            desired.CompareForm(header, _family);
+            if (desired.Shape == IpSetShape.Right)
             {
-                _deletions.Enqueue(set.Name);
+                result = _kernel.ListMembers(header.Name, _members);
+                if (!result.IsSuccess)
+                {
+                    return $"list members of set {header.Name}: {result}";
+                }
+
+                desired.CompareMembers(_members);
             }
         }
 
+        _members.Clear();
         _dirty.UnionWith(_sets.Keys);
         _inSync = true;
         _lastRead = _time.GetTimestamp();
@@ -203,90 +267,93 @@ public sealed class IpSetFamily
 
     private string? Write()
     {
-        List<IpSetEdit> edits = [];
-        HashSet<string> temporaries = [];
-        foreach (string name in _dirty.Order(StringComparer.Ordinal))
+        int written = 0;
+        string? failure = null;
+        foreach (string name in _dirty.Order(StringComparer.Ordinal).ToArray())
         {
             IpSetState set = _sets[name];
-            if (!set.IsDirty)
+            if (set.IsDirty && !set.IsTooLarge)
             {
-                continue;
-            }
-
-            if (set.Shape == IpSetShape.WrongType)
-            {
-                if (_kernel.Destroy(name) is { } failure)
+                if (WriteSet(set) is { } problem)
                 {
-                    return failure;
+                    failure ??= problem;
+                    continue;
                 }
 
-                set.Shape = IpSetShape.Missing;
+                set.MarkWritten();
+                _present.Add(name);
+                written++;
             }
 
-            edits.Add(EditOf(set, temporaries));
+            // One that is too large comes back with its next change.
+            _dirty.Remove(name);
         }
 
-        if (edits.Count > 0)
+        if (written > 0)
         {
-            if (_kernel.Write(edits) is { } failure)
-            {
-                return failure;
-            }
-
-            Log.SetsWritten(_logger, _family, edits.Count);
-            Adopt(temporaries);
+            Log.SetsWritten(_logger, _family, written);
         }
 
-        _dirty.Clear();
-        return null;
+        return failure;
     }
 
-    private IpSetEdit EditOf(IpSetState set, HashSet<string> temporaries)
+    /// <returns>Null on success. Not a transaction: after a failure the kernel must be read again.</returns>
+    private string? WriteSet(IpSetState set)
     {
-        bool whole = set.Shape != IpSetShape.Right;
+        if (set.Shape == IpSetShape.Right)
+        {
+            // Deletions first: a full set has no room for more.
+            IpSetHeader header = set.Header(set.Name, _family, _hashSize);
+            return Failure("remove members from", set.Name, _kernel.Remove(header, Entries(set.ToDelete)))
+                ?? Failure("add members to", set.Name, Add(set, header, set.ToAdd));
+        }
+
+        if (set.Shape == IpSetShape.WrongType && Failure("destroy", set.Name, _kernel.Destroy(set.Name)) is { } inUse)
+        {
+            return inUse;
+        }
+
         bool swap = set.Shape == IpSetShape.Wrong;
-        string name = set.Name;
-        if (swap)
+        string name = swap ? FreeTemporaryName() : set.Name;
+        IReadOnlyCollection<IpSetMember> members = set.KernelMembers;
+        IpSetHeader created = set.Header(name, _family, _hashSize > 0 ? _hashSize : HashSizeFor(members.Count));
+        string? failure = Failure("create", name, _kernel.Create(created)) ?? Failure("add members to", name, Add(set, created, members));
+        if (!swap)
         {
-            name = FreeTemporaryName(temporaries);
-            temporaries.Add(name);
+            return failure;
         }
 
-        return new IpSetEdit
-        {
-            Name = name,
-            Type = set.Metadata.Type,
-            Family = _family,
-            MaxElements = set.Metadata.MaxElements,
-            Create = whole,
-            Deletions = whole ? [] : set.ToDelete,
-            Additions = whole ? set.KernelMembers : set.ToAdd,
-            SwapWith = swap ? set.Name : null,
-        };
+        // Whether filled, half filled or swapped, the temporary name is not wanted any more.
+        _present.Add(name);
+        _deletions.Enqueue(name);
+        return failure ?? Failure("swap in", set.Name, _kernel.Swap(name, set.Name));
     }
 
-    private void Adopt(HashSet<string> temporaries)
+    private NetlinkResult Add(IpSetState set, IpSetHeader header, IReadOnlyCollection<IpSetMember> members)
     {
-        foreach (string name in _dirty)
+        NetlinkResult result = _kernel.Add(header, Entries(members));
+        if (result.Errno == Errno.IPSET_ERR_HASH_FULL)
         {
-            _sets[name].MarkWritten();
-            _present.Add(name);
+            set.RefusedByKernel = true;
+            NoteSize(set);
         }
 
-        // After the swap the temporary names hold the old contents.
-        foreach (string name in temporaries)
-        {
-            _present.Add(name);
-            _deletions.Enqueue(name);
-        }
+        return result;
     }
 
-    private string FreeTemporaryName(HashSet<string> taken)
+    private static string? Failure(string tried, string name, NetlinkResult result) => result.IsSuccess ? null : $"{tried} set {name}: {result}";
+
+    private static IpSetEntry[] Entries(IReadOnlyCollection<IpSetMember> members) => [.. members.Select(static m => new IpSetEntry(m.Prefix, m.Protocol, m.Port))];
+
+    /// <summary>The kernel's 1024, or for many members so many that its buckets of 12 are about half full: then it need not double on the way.</summary>
+    private static int HashSizeFor(int members) => members <= 4096 ? 0 : (int)BitOperations.RoundUpToPowerOf2((uint)members / 6);
+
+    private string FreeTemporaryName()
     {
         for (int i = 0; ; i++)
         {
             string name = $"cali{(_family == IpFamily.IPv6 ? '6' : '4')}t{i}";
-            if (!_present.Contains(name) && !taken.Contains(name))
+            if (!_present.Contains(name))
             {
                 return name;
             }

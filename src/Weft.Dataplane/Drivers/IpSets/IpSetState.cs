@@ -1,3 +1,4 @@
+using Weft.Linux.Netfilter;
 using Weft.Primitives.Net;
 
 namespace Weft.Dataplane.Drivers.IpSets;
@@ -11,6 +12,7 @@ internal sealed class IpSetState(string name, IpSetMetadata metadata)
     private readonly HashSet<IpSetMember> _desired = [];
     private readonly HashSet<IpSetMember> _toAdd = [];
     private readonly HashSet<IpSetMember> _toDelete = [];
+    private int _defaults;
 
     public string Name => name;
 
@@ -77,28 +79,42 @@ internal sealed class IpSetState(string name, IpSetMetadata metadata)
         }
     }
 
-    /// <summary>The kernel was read: what differs is now known exactly.</summary>
-    public void Compare(KernelIpSet actual, IpFamily family)
+    /// <summary>How many members the kernel would have to hold; /0 is kept as two halves.</summary>
+    public int MemberCount => _desired.Count + _defaults;
+
+    /// <summary>More members than the kernel would take: not written at all, what is there stays.</summary>
+    public bool IsTooLarge => MemberCount > Metadata.MaxElements || RefusedByKernel;
+
+    /// <summary>The kernel said that it is full; until the members change again.</summary>
+    public bool RefusedByKernel { get; set; }
+
+    // The kernel divides its limit among the parts of its table and refuses a member when one part is full; an eighth more is more than chance makes them differ.
+    private uint KernelMaximum => (uint)Metadata.MaxElements + (uint)Metadata.MaxElements / 8 + 1024;
+
+    /// <summary>What the kernel's set is told to be.</summary>
+    public IpSetHeader Header(string name, IpFamily family, int hashSize) =>
+        new(name, TypeName(Metadata.Type), family, KernelMaximum, (uint)hashSize);
+
+    /// <summary>The kernel has a set of the name: does it have the right form? If so its members are read next.</summary>
+    public void CompareForm(IpSetHeader actual, IpFamily family)
+    {
+        bool sameType = actual.TypeName == TypeName(Metadata.Type) && actual.Family == family;
+        Shape = !sameType ? IpSetShape.WrongType : actual.MaxElements == KernelMaximum ? IpSetShape.Right : IpSetShape.Wrong;
+    }
+
+    /// <summary>The members were read: what differs is now known exactly.</summary>
+    public void CompareMembers(List<IpSetEntry> actual)
     {
         _toAdd.Clear();
         _toDelete.Clear();
-        if (actual.TypeName != IpSetCommand.TypeName(Metadata.Type) || actual.FamilyName != IpSetCommand.FamilyName(family) || actual.MaxElements != Metadata.MaxElements)
+        HashSet<IpSetMember> present = new(actual.Count);
+        foreach (IpSetEntry entry in actual)
         {
-            Shape = actual.TypeName == IpSetCommand.TypeName(Metadata.Type) ? IpSetShape.Wrong : IpSetShape.WrongType;
-            return;
-        }
-
-        Shape = IpSetShape.Right;
-        HashSet<IpSetMember> present = new(actual.Members.Count);
-        foreach (string text in actual.Members)
-        {
-            if (IpSetMember.TryParse(Metadata.Type, text, out IpSetMember member))
+            IpSetMember member = new(entry.Prefix, entry.Protocol, entry.Port);
+            present.Add(member);
+            if (!IsWanted(member))
             {
-                present.Add(member);
-                if (!IsWanted(member))
-                {
-                    _toDelete.Add(member);
-                }
+                _toDelete.Add(member);
             }
         }
 
@@ -117,6 +133,8 @@ internal sealed class IpSetState(string name, IpSetMetadata metadata)
         _toAdd.Clear();
         _toDelete.Clear();
     }
+
+    private static string TypeName(IpSetType type) => type switch { IpSetType.Ip => IpSetTypes.Ip, IpSetType.Net => IpSetTypes.Net, _ => IpSetTypes.IpPort };
 
     private void Note(IpSetMember member, bool was)
     {
@@ -137,7 +155,11 @@ internal sealed class IpSetState(string name, IpSetMetadata metadata)
     {
         IpSetMember[] halves = HalvesOf(member.Prefix);
         bool[] was = [IsWanted(halves[0]), IsWanted(halves[1])];
-        change(_desired, member);
+        if (change(_desired, member))
+        {
+            _defaults = _desired.Contains(member) ? 1 : 0;
+        }
+
         Note(halves[0], was[0]);
         Note(halves[1], was[1]);
     }
