@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Weft.Datastore;
 using Weft.Ipam.Blocks;
+using Weft.Ipam.Warm;
 using Weft.Model.Ipam;
 using Weft.Model.Keys;
 using Weft.Model.Resources;
@@ -10,7 +12,8 @@ namespace Weft.Ipam;
 
 /// <summary>
 /// Address management with Calico's data: pools are cut into blocks, a node owns blocks (affinity) and hands out their addresses, a handle remembers what
-/// it holds. Everything shared is in the datastore; instances hold no state and may be used from any thread.
+/// it holds. Everything shared is in the datastore; an instance only remembers, per node, what it has read (<see cref="WarmNode"/>), and may be used from
+/// any thread.
 /// </summary>
 public sealed class AddressAllocator(IDatastore store, ILoggerFactory logs, TimeProvider time) : IAddressAllocator
 {
@@ -18,16 +21,17 @@ public sealed class AddressAllocator(IDatastore store, ILoggerFactory logs, Time
     private static readonly TimeSpan UndoTimeout = TimeSpan.FromSeconds(10);
 
     private readonly ILogger _logger = logs.CreateLogger("ipam");
+    private readonly ConcurrentDictionary<string, WarmNode> _warm = new(StringComparer.Ordinal); // One per node asked for: an agent has its own.
 
     public async ValueTask<Allocation> AllocateAsync(AllocationRequest request, CancellationToken stop)
     {
-        string handle = AllocationBlockRules.Sanitise(request.HandleId)!;
-        if (handle.Length == 0)
+        request = Checked(request);
+        if (await TryWarmAsync(request) is { } warm)
         {
-            throw new IpamException("a handle is needed: without it the address could never be released");
+            return warm;
         }
 
-        request = request with { HandleId = handle };
+        string handle = request.HandleId;
         AssignedAddress? v4 = null;
         try
         {
@@ -41,10 +45,33 @@ public sealed class AddressAllocator(IDatastore store, ILoggerFactory logs, Time
             await UndoAsync(v4!, handle, undo.Token);
             throw;
         }
+        finally
+        {
+            Forget();
+        }
     }
 
-    public ValueTask<int> ReleaseByHandleAsync(string handleId, CancellationToken stop) =>
-        new ReleaseOperations(store, _logger, time).ByHandleAsync(AllocationBlockRules.Sanitise(handleId)!, stop);
+    public async ValueTask<Allocation?> TryAllocateNewAsync(AllocationRequest request, CancellationToken stop) => await TryWarmAsync(Checked(request));
+
+    public async ValueTask<int> ReleaseByHandleAsync(string handleId, CancellationToken stop)
+    {
+        string handle = AllocationBlockRules.Sanitise(handleId)!;
+        foreach (WarmNode node in _warm.Values)
+        {
+            if (node.Knows(handle) && await node.TryReleaseAsync(handle) is { } released)
+            {
+                return released;
+            }
+        }
+
+        int count = await new ReleaseOperations(store, _logger, time).ByHandleAsync(handle, stop);
+        if (count > 0)
+        {
+            Forget();
+        }
+
+        return count;
+    }
 
     /// <summary>Releases addresses one by one; all or none of each block.</summary>
     public ValueTask<ReleaseResult> ReleaseAddressesAsync(IReadOnlyList<AddressRelease> addresses, CancellationToken stop) =>
@@ -118,6 +145,23 @@ public sealed class AddressAllocator(IDatastore store, ILoggerFactory logs, Time
 
         await store.DeleteAsync(new IpamHostKey(node), null, stop);
         return released;
+    }
+
+    private static AllocationRequest Checked(AllocationRequest request) => AllocationBlockRules.Sanitise(request.HandleId) is { Length: > 0 } handle
+        ? request with { HandleId = handle }
+        : throw new IpamException("a handle is needed: without it the address could never be released");
+
+    private async ValueTask<Allocation?> TryWarmAsync(AllocationRequest request) =>
+        store is IAtomicDatastore atomic && request is { Use: AddressUse.Workload, Addresses.Count: 0 } && (request.IPv4 || request.IPv6)
+            ? await _warm.GetOrAdd(request.Node, n => new WarmNode(atomic, n, _logger, time)).TryAllocateAsync(request)
+            : null;
+
+    private void Forget()
+    {
+        foreach (WarmNode node in _warm.Values)
+        {
+            node.Forget();
+        }
     }
 
     private async ValueTask<AssignedAddress?> AssignAsync(

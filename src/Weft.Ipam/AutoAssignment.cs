@@ -55,7 +55,7 @@ internal sealed class AutoAssignment(IDatastore store, ILogger logger, TimeProvi
     /// <exception cref="IpamException">No pool may be used.</exception>
     public async ValueTask<AutoAssignResult> RunAsync(CancellationToken stop)
     {
-        _state = await IpamState.LoadAsync(store, _owner, request.Family, stop);
+        _state = await IpamState.LoadAsync(store, _owner, stop, request.Family);
         _pools = PoolSelection.Choose(_state.Pools, request.Family, request.Pools, request.Use, request.Node, _state.NodeLabels, request.NamespaceLabels);
         IpPrefix[] affine = [.. _state.Affinities.Select(a => ((BlockAffinityKey)a.Key).Cidr).Where(c => PoolOf(c) is not null)];
         await GiveUpDeselectedAsync(stop);

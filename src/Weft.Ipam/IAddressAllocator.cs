@@ -12,6 +12,12 @@ public interface IAddressAllocator
     /// <exception cref="Datastore.DatastoreException">The store could not be asked.</exception>
     ValueTask<Allocation> AllocateAsync(AllocationRequest request, CancellationToken stop);
 
+    /// <summary>
+    /// The same in one round trip, for a handle that holds nothing yet and from a block the node has already. Null, and nothing was changed, when that is
+    /// not so: <see cref="AllocateAsync"/> knows every other way.
+    /// </summary>
+    ValueTask<Allocation?> TryAllocateNewAsync(AllocationRequest request, CancellationToken stop) => ValueTask.FromResult<Allocation?>(null);
+
     /// <summary>Releases everything the handle holds. Releasing nothing is success.</summary>
     /// <returns>How many addresses were released.</returns>
     ValueTask<int> ReleaseByHandleAsync(string handleId, CancellationToken stop);

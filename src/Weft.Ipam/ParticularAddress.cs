@@ -19,7 +19,7 @@ internal sealed class ParticularAddress(IDatastore store, ILogger logger, TimePr
     public async ValueTask<AssignedAddress> AssignAsync(IpAddress address, AllocationRequest request, CancellationToken stop)
     {
         BlockOwner owner = BlockOwner.Of(request.Node, request.Use);
-        IpamState state = await IpamState.LoadAsync(store, owner, address.Family, stop);
+        IpamState state = await IpamState.LoadAsync(store, owner, stop, address.Family);
         AddressPool pool = state.Pools.FirstOrDefault(p => p.IsEnabled && p.Cidr.Contains(address))
             ?? throw new IpamException($"{address}: The provided IP address is not in a configured pool (or the pool is disabled)");
         if (!pool.Allows(request.Use))

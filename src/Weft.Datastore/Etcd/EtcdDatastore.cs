@@ -14,7 +14,7 @@ namespace Weft.Datastore.Etcd;
 /// The datastore over etcd's v3 API (etcd itself, or `weft store`). Every conditional write is one transaction "if unchanged then write else read", so
 /// its outcome and the value in the way arrive together. Usable from any thread; nothing is sent before the first request.
 /// </summary>
-public sealed class EtcdDatastore : IDatastore
+public sealed class EtcdDatastore : IAtomicDatastore
 {
     // Large enough that a cluster of hundreds of nodes lists in a few requests, small enough that no answer is tens of megabytes.
     private const int PageSize = 2000;
@@ -121,6 +121,40 @@ public sealed class EtcdDatastore : IDatastore
         return deleted.Deleted == 0
             ? new WriteResult(WriteOutcome.NotFound, default, null)
             : new WriteResult(WriteOutcome.Written, new Revision(response.Header.Revision), Read(key, deleted.PrevKvs));
+    }
+
+    public async ValueTask<TransactionResult> TransactAsync(StoreTransaction transaction, CancellationToken stop)
+    {
+        TxnRequest request = new();
+        foreach (StoreCondition condition in transaction.Conditions)
+        {
+            KeyRange range = KeyRange.Of(condition.Range);
+            request.Compare.Add(condition.Key is null
+                ? new Compare { Key = range.Key, RangeEnd = range.End, Target = CompareTarget.Mod, Result = CompareResult.Less, ModRevision = condition.Revision.Value + 1 }
+                : Unchanged(range.Key, condition.Revision)); // An absent key has revision 0.
+            request.Failure.Add(new RequestOp { RequestRange = new RangeRequest { Key = range.Key, RangeEnd = range.End, KeysOnly = true, CountOnly = condition.Key is null } });
+        }
+
+        foreach ((ModelKey key, object? value) in transaction.Writes)
+        {
+            ByteString path = StoredValue.KeyOf(key);
+            request.Success.Add(value is null ? new RequestOp { RequestDeleteRange = new DeleteRangeRequest { Key = path } } : Put(path, key, value, lease: 0));
+        }
+
+        string what = $"transaction of {transaction.Writes.Count} writes from {transaction.Writes[0].Key} on";
+        TxnResponse response = await _connection.CallAsync(what, RequestKind.Write, (e, o) => e.Kv.TxnAsync(request, o), stop);
+        List<ModelKey> broken = [];
+        for (int i = 0; !response.Succeeded && i < transaction.Conditions.Count; i++)
+        {
+            StoreCondition condition = transaction.Conditions[i];
+            long found = response.Responses[i].ResponseRange.Kvs is [var stored] ? stored.ModRevision : 0;
+            if (condition.Key is { } key && found != condition.Revision.Value)
+            {
+                broken.Add(key);
+            }
+        }
+
+        return new TransactionResult(response.Succeeded, new Revision(response.Header.Revision), broken);
     }
 
     public IAsyncEnumerable<WatchBatch> WatchAsync(ModelPrefix prefix, Revision after, CancellationToken stop) => WatchAsync([prefix], after, stop);

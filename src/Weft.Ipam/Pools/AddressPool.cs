@@ -1,3 +1,6 @@
+using System.Globalization;
+using Weft.Datastore;
+using Weft.Model.Keys;
 using Weft.Model.Resources;
 using Weft.Primitives.Net;
 
@@ -17,6 +20,11 @@ internal sealed class AddressPool
     }
 
     public IPPool Resource { get; }
+
+    public ResourceKey Key => new(ResourceKind.IPPool, Name);
+
+    /// <summary>The revision it was read at.</summary>
+    public Revision Revision => RevisionOf(Resource);
 
     public string Name => Resource.Metadata.Name;
 
@@ -48,6 +56,10 @@ internal sealed class AddressPool
 
     /// <summary>Null for a CIDR that is none: validation keeps such pools out, and one that came in anyway serves nobody.</summary>
     public static AddressPool? From(IPPool resource) => IpPrefix.TryParse(resource.Spec.Cidr, out IpPrefix cidr) ? new AddressPool(resource, cidr) : null;
+
+    /// <summary>The store fills the version of what it reads.</summary>
+    public static Revision RevisionOf(Resource resource) =>
+        new(long.Parse(resource.Metadata.ResourceVersion ?? throw new InvalidOperationException($"{resource.Metadata.Name} was not read from the store"), CultureInfo.InvariantCulture));
 
     public override string ToString() => $"{Name} ({Cidr})";
 }

@@ -15,19 +15,28 @@ internal sealed class IpamState
 
     private IpamState(ListResult list, BlockOwner owner)
     {
+        Revision = list.Revision;
         Pools = [.. list.Items.Select(i => i.Value).OfType<IPPool>().Select(AddressPool.From).OfType<AddressPool>().OrderBy(p => p.Name, StringComparer.Ordinal)];
         Reservations = new Reservations(list.Items.Select(i => i.Value).OfType<IPReservation>());
-        Config = list.Items.Select(i => i.Value).OfType<IpamConfig>().FirstOrDefault() ?? IpamConfig.Default;
+        KeyValue? config = list.Items.FirstOrDefault(i => i.Value is IpamConfig);
+        Config = config?.As<IpamConfig>() ?? IpamConfig.Default;
+        ConfigRevision = config?.Revision ?? default;
         Node = list.Items.Select(i => i.Value).OfType<Node>().FirstOrDefault();
         Owner = owner;
         Affinities = [.. list.Items.Where(i => i.Key is BlockAffinityKey)];
     }
+
+    /// <summary>Everything here was read at it.</summary>
+    public Revision Revision { get; }
 
     public IReadOnlyList<AddressPool> Pools { get; }
 
     public Reservations Reservations { get; }
 
     public IpamConfig Config { get; }
+
+    /// <summary>0 when nothing is stored.</summary>
+    public Revision ConfigRevision { get; }
 
     public BlockOwner Owner { get; }
 
@@ -43,12 +52,12 @@ internal sealed class IpamState
 
     public int BlockLimit => Config.MaxBlocksPerHost > 0 ? Config.MaxBlocksPerHost : DefaultBlockLimit;
 
-    public static async ValueTask<IpamState> LoadAsync(IDatastore store, BlockOwner owner, IpFamily family, CancellationToken stop)
+    public static async ValueTask<IpamState> LoadAsync(IDatastore store, BlockOwner owner, CancellationToken stop, params IpFamily[] families)
     {
         List<ModelPrefix> ranges =
         [
             ModelPrefix.Of(ResourceKind.IPPool), ModelPrefix.Of(ResourceKind.IPReservation), ModelPrefix.Of(new IpamConfigKey()),
-            ModelPrefix.Affinities(owner.Type, owner.Name, family),
+            .. families.Select(f => ModelPrefix.Affinities(owner.Type, owner.Name, f)),
         ];
         if (owner.Type == AffinityType.Host)
         {

@@ -14,7 +14,7 @@ public readonly record struct StoreOperation(int Number, string Name, ModelKey? 
 /// One client's way to a store, with trouble on it: the hooks run before and after every operation and may throw (nothing happened, or it happened and the
 /// answer was lost), write something else in between (a conflict), or wait.
 /// </summary>
-public sealed class FaultyDatastore(IDatastore store) : IDatastore
+public sealed class FaultyDatastore(IAtomicDatastore store) : IAtomicDatastore
 {
     private int _count;
 
@@ -49,6 +49,9 @@ public sealed class FaultyDatastore(IDatastore store) : IDatastore
         RunAsync("apply", key, () => store.ApplyAsync(key, value, timeToLive, stop));
 
     public ValueTask<WriteResult> DeleteAsync(ModelKey key, Revision? expected, CancellationToken stop) => RunAsync("delete", key, () => store.DeleteAsync(key, expected, stop));
+
+    public ValueTask<TransactionResult> TransactAsync(StoreTransaction transaction, CancellationToken stop) =>
+        RunAsync("transaction", transaction.Writes[0].Key, () => store.TransactAsync(transaction, stop));
 
     public IAsyncEnumerable<WatchBatch> WatchAsync(ModelPrefix prefix, Revision after, CancellationToken stop) => store.WatchAsync(prefix, after, stop);
 

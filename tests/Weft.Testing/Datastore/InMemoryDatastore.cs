@@ -10,7 +10,7 @@ namespace Weft.Testing.Datastore;
 /// The datastore as a dictionary: the same outcomes, revisions and bytes as etcd, with history for watches. Values go through the JSON codec both ways, so
 /// nobody shares an object with the store. Usable from any thread.
 /// </summary>
-public sealed class InMemoryDatastore(TimeProvider? time = null) : IDatastore
+public sealed class InMemoryDatastore(TimeProvider? time = null) : IAtomicDatastore
 {
     private readonly Lock _gate = new(); // Guards everything below; held for the length of one operation.
     private readonly TimeProvider _time = time ?? TimeProvider.System;
@@ -125,6 +125,38 @@ public sealed class InMemoryDatastore(TimeProvider? time = null) : IDatastore
         Remove(key);
         return new WriteResult(WriteOutcome.Written, new Revision(_revision), deleted);
     });
+
+    public ValueTask<TransactionResult> TransactAsync(StoreTransaction transaction, CancellationToken stop)
+    {
+        stop.ThrowIfCancellationRequested();
+        lock (_gate)
+        {
+            Expire();
+            List<ModelKey> broken = [.. transaction.Conditions.Where(c => c.Key is { } key && (_entries.GetValueOrDefault(key.Path)?.Revision ?? 0) != c.Revision.Value).Select(c => c.Key!)];
+            if (broken.Count > 0 || transaction.Conditions.Any(c => c.Key is null && _entries.Any(e => c.Range.Contains(e.Key) && e.Value.Revision > c.Revision.Value)))
+            {
+                return ValueTask.FromResult(new TransactionResult(IsWritten: false, new Revision(_revision), broken));
+            }
+
+            _revision++;
+            foreach ((ModelKey key, object? value) in transaction.Writes.Where(w => w.Value is not null || _entries.ContainsKey(w.Key.Path)))
+            {
+                if (value is null)
+                {
+                    _entries.Remove(key.Path);
+                    Record(key, null);
+                }
+                else
+                {
+                    byte[] stored = ModelJson.Serialize(key, value);
+                    _entries[key.Path] = new Entry(stored, _revision, null);
+                    Record(key, stored);
+                }
+            }
+
+            return ValueTask.FromResult(new TransactionResult(IsWritten: true, new Revision(_revision), []));
+        }
+    }
 
     public IAsyncEnumerable<WatchBatch> WatchAsync(ModelPrefix prefix, Revision after, CancellationToken stop) => WatchAsync([prefix], after, stop);
 
