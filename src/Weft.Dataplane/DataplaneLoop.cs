@@ -11,8 +11,8 @@ using Weft.Primitives.Net;
 
 namespace Weft.Dataplane;
 
-/// <summary>What the loop is sent: an update of the graph, a change of a link, or neither (look whether something is due).</summary>
-internal readonly record struct DataplaneMessage(DataplaneUpdate? Update, LinkInfo? Link = null, ChangeKind Change = default);
+/// <summary>What the loop is sent: an update of the graph, a change of a link or an address, or none of them (look whether something is due).</summary>
+internal readonly record struct DataplaneMessage(DataplaneUpdate? Update, LinkInfo? Link = null, AddressInfo? Address = null, ChangeKind Change = default);
 
 /// <summary>
 /// The one writer of this node's kernel state. Takes the updates of the calculation graph in order, hands each to every manager, and when it has heard
@@ -45,8 +45,10 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     private readonly PolicyManager _policies;
     private readonly SetsManager _sets;
     private readonly EndpointManager _endpoints;
+    private readonly TunnelManager[] _tunnels;
     private readonly ITimer _timer;
 
+    private RuleSettings _settings;
     private bool _inSync;
     private bool _dirty;
     private int _rounds;
@@ -66,11 +68,13 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
         DataplaneSettings settings, IEndpointProgress progress, ILoggerFactory logs, TimeProvider time, Action<DataplaneReport>? onRound = null, NetNamespace? space = null,
         IProcessRunner? runner = null)
     {
-        (_time, _logger, _onRound, _pinned) = (time, logs.CreateLogger<DataplaneLoop>(), onRound, settings.Rules);
+        (_time, _logger, _onRound, _pinned, _settings) = (time, logs.CreateLogger<DataplaneLoop>(), onRound, settings.Rules, settings.Rules);
         _kernel = Kernel.Open(settings, runner ?? new ProcessRunner(space), space, logs, time);
         _policies = new PolicyManager(_kernel.Families, settings.Rules);
         _sets = new SetsManager(_kernel.Families, settings.Rules);
         _endpoints = new EndpointManager(_kernel.Families, _kernel.Links, _kernel.Sysctls, _kernel.SysctlFiles, settings.Rules, settings.RouteMetric, progress);
+
+        _tunnels = [.. _kernel.Families.Select(f => new TunnelManager(settings.NodeName, f, f.Tunnels, _kernel.Links, _kernel.Addresses, settings.Rules))];
 
         // The host's static chains first: those after it fill some of them.
         _managers =
@@ -81,6 +85,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
             new MasqueradeManager(_kernel.Families, settings.Rules),
             new HostAddressManager(_kernel.Families),
             _endpoints,
+            .. _tunnels,
         ];
         _loop = new Loop<DataplaneMessage>(this, Capacity, Batch);
         _lastToken = time.GetTimestamp();
@@ -127,6 +132,12 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
             _dirty = true;
         }
 
+        if (message.Address is { } address)
+        {
+            _kernel.Addresses.OnAddress(address, message.Change);
+            _dirty = true;
+        }
+
         switch (message.Update)
         {
             case null:
@@ -137,6 +148,9 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
                 break;
             case ConfigUpdate config:
                 OnConfig(config);
+                break;
+            case EncapsulationUpdate encapsulation:
+                OnSettings(_settings with { Encapsulation = encapsulation.Needed });
                 break;
             default:
                 foreach (IDataplaneManager manager in _managers)
@@ -173,7 +187,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
 
     void INetlinkListener.OnLink(LinkInfo link, ChangeKind change)
     {
-        if (!_loop.TryPost(new DataplaneMessage(null, link, change)))
+        if (!_loop.TryPost(new DataplaneMessage(null, link, Change: change)))
         {
             Volatile.Write(ref _linksLost, true);
         }
@@ -187,7 +201,10 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
 
     void INetlinkListener.OnAddress(AddressInfo address, ChangeKind change)
     {
-        // Not asked for.
+        if (!_loop.TryPost(new DataplaneMessage(null, Address: address, Change: change)))
+        {
+            Volatile.Write(ref _linksLost, true);
+        }
     }
 
     void INetlinkListener.OnRoute(in RouteInfo route, ChangeKind change)
@@ -198,12 +215,18 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     private void OnConfig(ConfigUpdate config)
     {
         List<string> problems = [];
-        RuleSettings settings = FelixFields.Overlay(_pinned, config, problems);
+        RuleSettings settings = FelixFields.Overlay(_pinned, config, problems) with { Encapsulation = _settings.Encapsulation };
         foreach (string problem in problems)
         {
             Log.BadSetting(_logger, problem);
         }
 
+        OnSettings(settings);
+    }
+
+    private void OnSettings(RuleSettings settings)
+    {
+        _settings = settings;
         foreach (IDataplaneManager manager in _managers)
         {
             manager.OnSettings(settings);
@@ -263,9 +286,10 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
         {
             Volatile.Write(ref _linksLost, false);
             _kernel.Links.QueueResync();
+            _kernel.Addresses.QueueResync();
         }
 
-        ApplyStatus status = _kernel.Links.Apply();
+        ApplyStatus status = _kernel.Links.Apply().And(_kernel.Addresses.Apply());
         foreach (string name in _kernel.Links.TakeChanges())
         {
             _kernel.Sysctls.OnLinkChanged(name);
@@ -273,6 +297,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
             {
                 family.Routes.OnLinkChanged(name);
                 family.Neighbors.OnLinkChanged(name);
+                family.Tunnels.Forwarding.OnLinkChanged(name);
             }
         }
 
@@ -285,7 +310,8 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
         ApplyStatus status = _kernel.Sysctls.Apply();
         foreach (FamilyDrivers family in _kernel.Families)
         {
-            status = status.And(family.Routes.Apply()).And(family.Neighbors.Apply());
+            // Devices first: the routes and neighbours of an overlay stand on them.
+            status = status.And(family.Tunnels.Apply()).And(family.Routes.Apply()).And(family.Neighbors.Apply());
         }
 
         return status;

@@ -9,6 +9,9 @@ public sealed record DataplaneSettings
 {
     public RuleSettings Rules { get; init; } = new();
 
+    /// <summary>This node's name in the cluster: which tunnel end is its own.</summary>
+    public string NodeName { get; init; } = string.Empty;
+
     /// <summary>Families to program. IPv6 only where the kernel has it.</summary>
     public IReadOnlyList<IpFamily> Families { get; init; } = [IpFamily.IPv4, IpFamily.IPv6];
 

@@ -15,7 +15,8 @@ internal sealed record FamilyDrivers(
     IRuleTable Filter,
     IpSetFamily Sets,
     RouteTable Routes,
-    NeighborTable Neighbors)
+    NeighborTable Neighbors,
+    TunnelDrivers Tunnels)
 {
     /// <summary>Sets first: a rule may name only a set that exists. Their deletion is the caller's, when all tables are written.</summary>
     public ApplyStatus ApplyRules()
@@ -41,6 +42,7 @@ internal sealed record FamilyDrivers(
         Sets.QueueResync();
         Routes.QueueResync();
         Neighbors.QueueResync();
+        Tunnels.Forwarding.QueueResync();
         foreach (IRuleTable table in (ReadOnlySpan<IRuleTable>)[Raw, Mangle, Nat, Filter])
         {
             table.QueueResync();

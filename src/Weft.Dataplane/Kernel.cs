@@ -5,6 +5,8 @@ using Weft.Dataplane.Drivers.Links;
 using Weft.Dataplane.Drivers.Neighbors;
 using Weft.Dataplane.Drivers.Routes;
 using Weft.Dataplane.Drivers.Sysctls;
+using Weft.Dataplane.Drivers.Tunnels;
+using Weft.Dataplane.Rules;
 using Weft.Linux.Namespaces;
 using Weft.Linux.Netfilter;
 using Weft.Linux.Netlink;
@@ -19,12 +21,17 @@ internal sealed class Kernel : IDisposable
     private readonly RouteSocket _socket;
     private readonly IReadOnlyList<IDisposable> _setSockets;
 
-    private Kernel(RouteSocket socket, IReadOnlyList<IDisposable> setSockets, LinkFacts links, SysctlTable sysctls, ISysctlFiles sysctlFiles, IReadOnlyList<FamilyDrivers> families, NetlinkMonitor monitor)
+    private Kernel(
+        RouteSocket socket, IReadOnlyList<IDisposable> setSockets, LinkFacts links, AddressFacts addresses, SysctlTable sysctls, ISysctlFiles sysctlFiles,
+        IReadOnlyList<FamilyDrivers> families, NetlinkMonitor monitor)
     {
-        (_socket, _setSockets, Links, Sysctls, SysctlFiles, Families, Monitor) = (socket, setSockets, links, sysctls, sysctlFiles, families, monitor);
+        (_socket, _setSockets, Links, Addresses, Sysctls) = (socket, setSockets, links, addresses, sysctls);
+        (SysctlFiles, Families, Monitor) = (sysctlFiles, families, monitor);
     }
 
     public LinkFacts Links { get; }
+
+    public AddressFacts Addresses { get; }
 
     public SysctlTable Sysctls { get; }
 
@@ -32,7 +39,7 @@ internal sealed class Kernel : IDisposable
 
     public IReadOnlyList<FamilyDrivers> Families { get; }
 
-    /// <summary>Listens to links since before the first read.</summary>
+    /// <summary>Listens to links and addresses since before the first read.</summary>
     public NetlinkMonitor Monitor { get; }
 
     /// <param name="settings">What to program and how.</param>
@@ -40,7 +47,7 @@ internal sealed class Kernel : IDisposable
     /// <param name="space">Null for the namespace of the process.</param>
     public static Kernel Open(DataplaneSettings settings, IProcessRunner runner, NetNamespace? space, ILoggerFactory logs, TimeProvider time)
     {
-        NetlinkMonitor monitor = NetlinkMonitor.Open(MonitoredChanges.Links, space);
+        NetlinkMonitor monitor = NetlinkMonitor.Open(MonitoredChanges.Links | MonitoredChanges.Addresses, space);
         RouteSocket socket = RouteSocket.Open(space);
         LinkFacts links = new(socket.Links);
         SysctlFiles files = new(space);
@@ -56,7 +63,8 @@ internal sealed class Kernel : IDisposable
                 return Drivers(f, settings, runner, socket, sets, links, logs, time);
             }),
         ];
-        return new Kernel(socket, setSockets, links, new SysctlTable(files, logs.CreateLogger<SysctlTable>()), files, families, monitor);
+        return new Kernel(
+            socket, setSockets, links, new AddressFacts(socket.Addresses), new SysctlTable(files, logs.CreateLogger<SysctlTable>()), files, families, monitor);
     }
 
     public void Dispose()
@@ -79,7 +87,7 @@ internal sealed class Kernel : IDisposable
         ILogger<RuleTable> ruleLog = logs.CreateLogger<RuleTable>();
         RouteTableSettings routes = new(family, settings.RouteProtocol)
         {
-            IsExclusiveLink = name => settings.Rules.InterfacePrefixes.Any(p => name.StartsWith(p, StringComparison.Ordinal)),
+            IsExclusiveLink = name => name == TunnelRenderer.DeviceOf(family) || settings.Rules.InterfacePrefixes.Any(p => name.StartsWith(p, StringComparison.Ordinal)),
             HasExclusiveLinks = true,
             RefreshInterval = settings.StateRefresh,
         };
@@ -91,7 +99,13 @@ internal sealed class Kernel : IDisposable
             Table("filter"),
             new IpSetFamily(family, sets, time, logs.CreateLogger<IpSetFamily>(), settings.StateRefresh, settings.SetHashSize),
             new RouteTable(routes, socket.Routes, links, time, logs.CreateLogger<RouteTable>()),
-            new NeighborTable(family, settings.RouteProtocol, socket.Neighbors, links, time, logs.CreateLogger<NeighborTable>(), settings.StateRefresh));
+            new NeighborTable(family, settings.RouteProtocol, socket.Neighbors, links, time, logs.CreateLogger<NeighborTable>(), settings.StateRefresh),
+            new TunnelDrivers(
+                Tunnel(TunnelRenderer.DeviceOf(family)),
+                new ForwardingTable(TunnelRenderer.DeviceOf(family), socket.Neighbors, links, logs.CreateLogger<ForwardingTable>()),
+                family == IpFamily.IPv4 ? Tunnel(TunnelRenderer.IpipDevice) : null));
+
+        TunnelDevice Tunnel(string name) => new(name, socket.Links, socket.Addresses, links, logs.CreateLogger<TunnelDevice>());
 
         RuleTable Table(string name) => new(
             new RuleTableSettings(name) { InsertMode = settings.InsertMode, RefreshInterval = settings.RulesRefresh }, tools, runner, time, ruleLog);

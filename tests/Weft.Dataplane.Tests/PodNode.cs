@@ -49,6 +49,7 @@ internal sealed class PodNode : IAsyncDisposable
 
     public ConcurrentQueue<DataplaneReport> Reports { get; } = [];
 
+    /// <summary>Pods of different nodes need different numbers: their addresses come from them.</summary>
     public Pod AddPod(int number)
     {
         Pod pod = new(this, number);
@@ -59,7 +60,7 @@ internal sealed class PodNode : IAsyncDisposable
     public void Start()
     {
         _stop = new CancellationTokenSource();
-        _loop = new DataplaneLoop(new DataplaneSettings { Backend = _backend }, Progress, NullLoggerFactory.Instance, TimeProvider.System, Reports.Enqueue, Space, Runner);
+        _loop = new DataplaneLoop(new DataplaneSettings { Backend = _backend, NodeName = Name }, Progress, NullLoggerFactory.Instance, TimeProvider.System, Reports.Enqueue, Space, Runner);
         _running = _loop.RunAsync(_stop.Token);
     }
 
@@ -164,9 +165,9 @@ internal sealed class Pod : IDisposable
 
     public string Interface { get; }
 
-    public IpAddress IPv4 => IpAddress.Parse($"10.65.0.{Number}");
+    public IpAddress IPv4 => IpAddress.Parse($"10.65.{Number / 100}.{Number % 100}");
 
-    public IpAddress IPv6 => IpAddress.Parse($"fd65::{Number}");
+    public IpAddress IPv6 => IpAddress.Parse($"fd65::{Number / 100}:{Number % 100}");
 
     public MacAddress Mac { get; }
 

@@ -64,4 +64,10 @@ internal static partial class Log
 
     [LoggerMessage(1632, LogLevel.Warning, "setting {Path} not set to {Value}: {Failure}")]
     public static partial void SysctlNotWritten(ILogger logger, string path, string value, string failure);
+
+    [LoggerMessage(1640, LogLevel.Warning, "tunnel: {Problem}")]
+    public static partial void TunnelNotWritten(ILogger logger, string problem);
+
+    [LoggerMessage(1641, LogLevel.Information, "tunnel: {Device} is made otherwise than it must be; made anew")]
+    public static partial void TunnelRemade(ILogger logger, string device);
 }

@@ -28,7 +28,7 @@ internal sealed class HostManager(IReadOnlyList<FamilyDrivers> families, SysctlT
         List<SysctlValue> values = [];
         foreach (FamilyDrivers family in families)
         {
-            StaticRenderer renderer = new(_settings, family.Family);
+            StaticRenderer renderer = new(_settings, family.Family, family.Sets.NameOf);
             renderer.RenderRaw(family.Raw);
             renderer.RenderMangle(family.Mangle);
             renderer.RenderNat(family.Nat);

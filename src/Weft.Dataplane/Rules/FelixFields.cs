@@ -19,6 +19,13 @@ internal static class FelixFields
             AllowIpipFromWorkloads = read.Flag("allowIPIPPacketsFromWorkloads", settings.AllowIpipFromWorkloads),
             VxlanPort = read.Port("vxlanPort", settings.VxlanPort),
             MaxSetSize = read.Count("maxIpsetSize", settings.MaxSetSize),
+            Tunnels = new TunnelSettings
+            {
+                Vni = read.Number("vxlanVNI", settings.Tunnels.Vni, 1, 0xFFFFFF),
+                VxlanMtu = (int)read.Number("vxlanMTU", (uint)settings.Tunnels.VxlanMtu, 0, ushort.MaxValue),
+                VxlanMtuV6 = (int)read.Number("vxlanMTUV6", (uint)settings.Tunnels.VxlanMtuV6, 0, ushort.MaxValue),
+                IpipMtu = (int)read.Number("ipipMTU", (uint)settings.Tunnels.IpipMtu, 0, ushort.MaxValue),
+            },
             NatPortRange = read.PortRange("natPortRange", settings.NatPortRange),
             NatExcludesHosts = read.Choice("natOutgoingExclusions", settings.NatExcludesHosts ? NatExclusions.IPPoolsAndHostIPs : NatExclusions.IPPoolsOnly)
                 == NatExclusions.IPPoolsAndHostIPs,
@@ -41,6 +48,9 @@ internal static class FelixFields
 
         public bool Flag(string name, bool otherwise) =>
             Find(name) is not { } text ? otherwise : bool.TryParse(text, out bool value) ? value : Bad(name, text, otherwise);
+
+        public uint Number(string name, uint otherwise, uint least, uint most) =>
+            Find(name) is not { } text ? otherwise : uint.TryParse(text, out uint value) && value >= least && value <= most ? value : Bad(name, text, otherwise);
 
         public ushort Port(string name, ushort otherwise) =>
             Find(name) is not { } text ? otherwise : ushort.TryParse(text, out ushort value) && value > 0 ? value : Bad(name, text, otherwise);

@@ -1,5 +1,7 @@
 using Weft.Dataplane.Rules.Model;
+using Weft.Policy.Output;
 using Weft.Primitives.Net;
+using RuleAction = Weft.Dataplane.Rules.Model.RuleAction;
 
 namespace Weft.Dataplane.Rules;
 
@@ -53,6 +55,11 @@ public sealed record RuleSettings
     public bool AllowVxlanFromWorkloads { get; init; }
 
     public bool AllowIpipFromWorkloads { get; init; }
+
+    /// <summary>Which overlays are in use: their packets between nodes are let through, and nobody else's.</summary>
+    public Encapsulations Encapsulation { get; init; }
+
+    public TunnelSettings Tunnels { get; init; } = new();
 
     /// <summary>natPortRange: "1024-65535"; null for the kernel's choice.</summary>
     public string? NatPortRange { get; init; }

@@ -16,12 +16,13 @@ namespace Weft.Dataplane.Rules;
 /// Dispatch returns when policy accepts, with the accept mark set; the rule at the end of FORWARD accepts what bears it. Chains of host endpoints are
 /// jumped to where their time comes; while there are none they are empty.
 /// </summary>
-internal sealed class StaticRenderer(RuleSettings settings, IpFamily family)
+internal sealed class StaticRenderer(RuleSettings settings, IpFamily family, Func<string, string> setName)
 {
     // Router and neighbour discovery, multicast listeners: without them a pod has no gateway (RFC 4890 4.4).
     private static readonly int[] s_neededIcmpv6Types = [130, 131, 132, 133, 135, 136];
 
     private readonly MarkBits _marks = settings.Marks;
+    private readonly TunnelRenderer _tunnels = new(settings, family, setName);
 
     private Match Accepted => Match.All.MarkSet(_marks.Accept);
 
@@ -55,7 +56,7 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family)
 
     public void RenderRaw(IRuleTable table)
     {
-        List<Rule> rules = [ClearAll];
+        List<Rule> rules = [ClearAll, .. _tunnels.NoTracking()];
         rules.AddRange(Prefixes().Select(p => new Rule(Match.All.InInterface(p), RuleAction.SetMark(_marks.Scratch0))));
         rules.Add(new Rule(Match.All.MarkSet(_marks.Scratch0), RuleAction.Jump(ChainNames.RpfSkip)));
         rules.Add(new Rule(Match.All.MarkSet(_marks.Scratch0).ReversePathFails(), settings.DenyTarget));
@@ -63,7 +64,8 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family)
         rules.Add(new Rule(Accepted, RuleAction.Accept));
         table.SetChain(new Chain("cali-PREROUTING", rules));
         table.SetChain(new Chain(
-            "cali-OUTPUT", [ClearAll, new Rule(Match.All, RuleAction.Jump(ChainNames.ToHostEndpoint)), new Rule(Accepted, RuleAction.Accept)]));
+            "cali-OUTPUT",
+            [ClearAll, new Rule(Match.All, RuleAction.Jump(ChainNames.ToHostEndpoint)), .. _tunnels.NoTracking(), new Rule(Accepted, RuleAction.Accept)]));
         table.SetChain(new Chain(ChainNames.RpfSkip, []));
         table.SetChain(new Chain(ChainNames.FromHostEndpoint, []));
         table.SetChain(new Chain(ChainNames.ToHostEndpoint, []));
@@ -102,7 +104,11 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family)
         table.SetChain(new Chain("cali-OUTPUT", [new Rule(Match.All, RuleAction.Jump(ChainNames.FloatingDnat))]));
         table.SetChain(new Chain(
             "cali-POSTROUTING",
-            [new Rule(Match.All, RuleAction.Jump(ChainNames.FloatingSnat)), new Rule(Match.All, RuleAction.Jump(ChainNames.NatOutgoing))]));
+            [
+                new Rule(Match.All, RuleAction.Jump(ChainNames.FloatingSnat)),
+                new Rule(Match.All, RuleAction.Jump(ChainNames.NatOutgoing)),
+                .. _tunnels.Masquerade(),
+            ]));
         table.SetChain(new Chain(ChainNames.FloatingDnat, []));
         table.SetChain(new Chain(ChainNames.FloatingSnat, []));
         table.SetChain(new Chain(ChainNames.NatOutgoing, []));
@@ -119,6 +125,11 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family)
 
     private IEnumerable<Rule> Input()
     {
+        foreach (Rule rule in _tunnels.Input())
+        {
+            yield return rule;
+        }
+
         foreach (string prefix in Prefixes())
         {
             yield return new Rule(Match.All.InInterface(prefix), RuleAction.Goto(ChainNames.WorkloadToHost));
@@ -150,6 +161,11 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family)
         foreach (string prefix in Prefixes())
         {
             yield return new Rule(Match.All.OutInterface(prefix), RuleAction.Return);
+        }
+
+        foreach (Rule rule in _tunnels.Output())
+        {
+            yield return rule;
         }
 
         yield return ClearAll;

@@ -103,6 +103,18 @@ public sealed class LinkRequests
         return _netlink.Execute(request.Finish());
     }
 
+    /// <summary>A device that takes each packet's remote end from its route's gateway; EOPNOTSUPP without the ipip module, EEXIST for "tunl0" with it.</summary>
+    public NetlinkResult CreateIpip(string name)
+    {
+        NetlinkRequest request = new(stackalloc byte[256], RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+        request.Header(new IfInfoMsg());
+        request.Put(IFLA_IFNAME, name);
+        int info = request.BeginNested(IFLA_LINKINFO);
+        request.Put(IFLA_INFO_KIND, "ipip");
+        request.EndNested(info);
+        return _netlink.Execute(request.Finish());
+    }
+
     public NetlinkResult SetUp(int index) => SetFlags(index, IFF_UP);
 
     public NetlinkResult SetDown(int index) => SetFlags(index, 0);

@@ -44,7 +44,7 @@ public sealed class AgentRole : IRole
             Addresses = new AddressAllocator(store, context.Logs, context.Time),
             Network = new PodNetwork(context.Logs.CreateLogger("cni"), HostRoutes.ByDataplane),
             Host = new KernelHost(),
-            Dataplane = (progress, state) => new KernelDataplane(settings, progress, state, context),
+            Dataplane = (progress, state) => new KernelDataplane(settings, node.Name, progress, state, context),
         };
         AgentProcess agent;
         try

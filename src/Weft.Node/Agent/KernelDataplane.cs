@@ -12,16 +12,17 @@ internal sealed class KernelDataplane : IDataplane
     private readonly DataplaneLoop _loop;
 
     /// <param name="settings">Which iptables.</param>
+    /// <param name="node">The name of this node.</param>
     /// <param name="progress">Told how far endpoints are.</param>
     /// <param name="state">Told of every round.</param>
     /// <param name="context">Logs and clock.</param>
     /// <param name="space">Null for the namespace of the process.</param>
     /// <exception cref="Dataplane.Drivers.DataplaneException">iptables is not installed.</exception>
-    public KernelDataplane(AgentSettings settings, EndpointProgress progress, AgentState state, RoleContext context, NetNamespace? space = null)
+    public KernelDataplane(AgentSettings settings, string node, EndpointProgress progress, AgentState state, RoleContext context, NetNamespace? space = null)
     {
         IpTablesBackend backend = settings.IptablesBackend switch { "nft" => IpTablesBackend.Nft, "legacy" => IpTablesBackend.Legacy, _ => IpTablesBackend.Auto };
         _loop = new DataplaneLoop(
-            new DataplaneSettings { Backend = backend },
+            new DataplaneSettings { Backend = backend, NodeName = node },
             progress,
             context.Logs,
             context.Time,

@@ -56,8 +56,8 @@ public sealed class ChainTests
             FailsafeOutbound = [new FailsafePort(6, 23, IpPrefix.Parse("0.0.0.0/0")), new FailsafePort(6, 23, IpPrefix.Parse("::/0"))],
         };
         Recorder v4 = new(), v6 = new();
-        new StaticRenderer(settings, IpFamily.IPv4).RenderRaw(v4);
-        new StaticRenderer(settings, IpFamily.IPv6).RenderRaw(v6);
+        new StaticRenderer(settings, IpFamily.IPv4, static id => $"cali40{id}").RenderRaw(v4);
+        new StaticRenderer(settings, IpFamily.IPv6, static id => $"cali40{id}").RenderRaw(v6);
 
         Assert.Equal(
             [
@@ -74,7 +74,7 @@ public sealed class ChainTests
     public void Raw_DropsForgedSources()
     {
         Recorder raw = new();
-        new StaticRenderer(s_settings, IpFamily.IPv4).RenderRaw(raw);
+        new StaticRenderer(s_settings, IpFamily.IPv4, static id => $"cali40{id}").RenderRaw(raw);
 
         Assert.Equal(
             [
@@ -199,7 +199,7 @@ public sealed class ChainTests
     private static Recorder Filter(IpFamily family = IpFamily.IPv4)
     {
         Recorder table = new();
-        new StaticRenderer(s_settings, family).RenderFilter(table);
+        new StaticRenderer(s_settings, family, static id => $"cali40{id}").RenderFilter(table);
         return table;
     }
 

@@ -154,7 +154,7 @@ public sealed class AgentOnKernelTests : IAsyncDisposable
             Addresses = new AddressAllocator(_store, NullLoggerFactory.Instance, TimeProvider.System),
             Network = new PodNetwork(NullLogger.Instance, HostRoutes.ByDataplane, _node.Host),
             Host = new EmptyHost(),
-            Dataplane = (progress, state) => new KernelDataplane(settings, progress, state, context, _node.Host),
+            Dataplane = (progress, state) => new KernelDataplane(settings, "node-a", progress, state, context, _node.Host),
         };
         _stop = new CancellationTokenSource();
         _running = new AgentProcess(parts, context).RunAsync(_stop.Token);
