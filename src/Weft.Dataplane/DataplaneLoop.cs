@@ -276,7 +276,9 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
             }
         }
 
-        string? problem = !rulesStatus.IsDone ? "rules or sets could not be written" : !restStatus.IsDone || !linkStatus.IsDone ? "routes, neighbours or settings could not be written" : null;
+        string? problem = !rulesStatus.IsDone ? "rules or sets could not be written"
+            : !restStatus.IsDone || !linkStatus.IsDone ? TunnelProblem() ?? "routes, neighbours or settings could not be written"
+            : null;
         Report(started, status, rulesStatus, problem);
     }
 
@@ -316,6 +318,8 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
 
         return status;
     }
+
+    private string? TunnelProblem() => _kernel.Families.Select(f => f.Tunnels.Problem).FirstOrDefault(p => p is not null);
 
     private void Report(long started, ApplyStatus status, ApplyStatus rulesStatus, string? problem)
     {

@@ -10,6 +10,9 @@ namespace Weft.Dataplane;
 /// <param name="Ipip">"tunl0"; null for IPv6.</param>
 internal sealed record TunnelDrivers(TunnelDevice Vxlan, ForwardingTable Forwarding, TunnelDevice? Ipip)
 {
+    /// <summary>Why a device is not as it should be; null when all are.</summary>
+    public string? Problem => Vxlan.Problem ?? Ipip?.Problem;
+
     /// <summary>Devices first: forwarding entries and routes stand on them.</summary>
     public ApplyStatus Apply()
     {

@@ -46,9 +46,12 @@ public sealed class OverlayTests
         Assert.Contains("10.65.2.0/24 via 10.65.2.99 dev vxlan.calico proto 80 onlink", node.Sh("ip route"));
         Assert.Contains("blackhole 10.65.1.0/24 proto 80", node.Sh("ip route"));
 
+        // Another device of that name, made while nobody looks.
+        await node.StopAsync();
         node.Sh("ip link del vxlan.calico");
         node.Sh("ip link add vxlan.calico type vxlan id 7 dstport 4444 local 192.0.2.1");
-        await node.SendAsync(new IpamPoolRemove(IpPrefix.Parse("10.99.0.0/16")));
+        node.Start();
+        await node.SendAsync([.. under.StateOf(under.One)]);
 
         await PodNode.Eventually(
             () => node.Sh("ip -d -o link show vxlan.calico").Contains("vxlan id 4096", StringComparison.Ordinal)
@@ -121,8 +124,12 @@ public sealed class OverlayTests
 
         public Side Two { get; }
 
-        private Underlay()
+        private readonly IpPoolType _type;
+        private readonly RouteTraits _traits;
+
+        private Underlay(IpPoolType type, RouteTraits traits)
         {
+            (_type, _traits) = (type, traits);
             PodNode one = new(), two = new();
             one.Sh($"ip link add under0 type veth peer name under0 netns {two.Name}");
             (One, Two) = (Prepare(one, 1), Prepare(two, 2));
@@ -130,12 +137,11 @@ public sealed class OverlayTests
 
         public static async Task<Underlay> StartAsync(IpPoolType type, RouteTraits traits, bool wait = true)
         {
-            Underlay under = new();
-            foreach ((Side side, int number) in ((Side, int)[])[(under.One, 1), (under.Two, 2)])
+            Underlay under = new(type, traits);
+            foreach (Side side in (Side[])[under.One, under.Two])
             {
                 side.Node.Start();
-                await side.Node.SendAsync([
-                    s_open, side.Pod.Endpoint(profiles: ["open"]), .. Cluster(number, type, traits, under.One.Node.Name, under.Two.Node.Name), new InSync()]);
+                await side.Node.SendAsync([.. under.StateOf(side)]);
             }
 
             foreach (Side side in wait ? (Side[])[under.One, under.Two] : [])
@@ -149,6 +155,12 @@ public sealed class OverlayTests
 
             return under;
         }
+
+        /// <summary>Everything the calculation graph tells a node at its start.</summary>
+        public IEnumerable<DataplaneUpdate> StateOf(Side side) =>
+        [
+            s_open, side.Pod.Endpoint(profiles: ["open"]), .. Cluster(side == One ? 1 : 2, _type, _traits, One.Node.Name, Two.Node.Name), new InSync(),
+        ];
 
         public string Dump() => One.Node.Dump() + Two.Node.Dump() + One.Node.Sh("bridge fdb show dev vxlan.calico");
 
