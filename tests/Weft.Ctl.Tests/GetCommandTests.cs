@@ -155,24 +155,4 @@ public sealed class GetCommandTests
     {
         Assert.Equal(expected, ResourceColumns.Truncate(text, max));
     }
-
-    [Fact] // Vector 43
-    public async Task IpamShow_CountsAddresses()
-    {
-        IpPrefix cidr = IpPrefix.Parse("10.0.1.64/26");
-        _store.Put(new BlockKey(cidr), new AllocationBlock { Cidr = cidr.ToString(), Affinity = "host:n1", Allocations = [0, 0, 0, 0, 0, null] });
-        _store.Put(new ResourceKey(ResourceKind.IPPool, "v6"), new IPPool { Metadata = { Name = "v6" }, Spec = { Cidr = "fd00::/48" } });
-
-        CliResult result = await _cli.RunAsync("ipam show --show-blocks");
-
-        Assert.Equal(
-            """
-            GROUPING        CIDR           IPS TOTAL    IPS IN USE   IPS FREE
-            IP Pool         10.0.1.0/24    256          5 (2%)       251 (98%)
-            Block host:n1   10.0.1.64/26   64           5 (8%)       59 (92%)
-            IP Pool         fd00::/48      1.2089e+24   0 (0%)       1.2089e+24 (100%)
-
-            """,
-            result.Out);
-    }
 }

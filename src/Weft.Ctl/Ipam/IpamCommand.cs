@@ -1,19 +1,29 @@
-using System.Globalization;
 using Weft.Ctl.Output;
 using Weft.Datastore;
 using Weft.Hosting;
 using Weft.Hosting.Commands;
-using Weft.Model.Ipam;
-using Weft.Model.Keys;
-using Weft.Model.Resources;
-using Weft.Primitives.Net;
 
 namespace Weft.Ctl.Ipam;
 
-/// <summary>weft ipam show: how full the pools and their blocks are.</summary>
+/// <summary>weft ipam: how full the pools are, what is wrong with them, and the few changes an operator makes by hand. Flags are calicoctl's.</summary>
 public sealed class IpamCommand : CtlCommand
 {
-    private static readonly CommandOption s_blocks = new("--show-blocks", null, null, "One line for every block too.");
+    internal static readonly CommandOption Ip = new("--ip", null, "ADDRESS", "show, release: this one address.");
+    internal static readonly CommandOption Blocks = new("--show-blocks", null, null, "show: one line for every block too.");
+    internal static readonly CommandOption Borrowed = new("--show-borrowed", null, null, "show: addresses that nodes use from blocks of others.");
+    internal static readonly CommandOption Configuration = new("--show-configuration", null, null, "show: how addresses are assigned.");
+    internal static readonly CommandOption AllIps = new("--show-all-ips", null, null, "check: every allocated address with its user.");
+    internal static readonly CommandOption ProblemIps = new("--show-problem-ips", null, null, "check: the addresses of every finding (always shown; accepted for calicoctl's sake).");
+    internal static readonly CommandOption Output = new("--output", "-o", "json|FILE", "Print JSON. check: or write a report for \"release --from-report\" into FILE.");
+    internal static readonly CommandOption Recheck = new("--recheck", null, "SECONDS", "check: look again after so long and report only what is still there (default 5; 0: do not).");
+    internal static readonly CommandOption FromReport = new("--from-report", null, "FILE", "release: what is leaked in every one of these reports.") { IsRepeatable = true };
+    internal static readonly CommandOption Force = new("--force", null, null, "release: also with an unlocked datastore, or reports of another version.");
+    internal static readonly CommandOption Cidr = new("--cidr", null, "CIDR", "split: the pool.");
+    internal static readonly CommandOption PoolName = new("--name", null, "NAME", "split: the pool.");
+    internal static readonly CommandOption StrictAffinity = new("--strictaffinity", null, "true|false", "configure: nodes use no addresses from blocks of others.");
+    internal static readonly CommandOption MaxBlocks = new("--max-blocks-per-host", null, "NUMBER", "configure: blocks a node may own; 0 for the default of 20.");
+    internal static readonly CommandOption Persistence = new("--kubevirt-ip-persistence", null, "Enabled|Disabled", "configure: a virtual machine keeps its address.");
+    internal static readonly CommandOption Cooldown = new("--ip-cooldown-seconds", null, "SECONDS", "configure: how long a released address is handed out to nobody, 0 to 1200.");
 
     public IpamCommand()
         : this(null)
@@ -25,63 +35,48 @@ public sealed class IpamCommand : CtlCommand
     {
     }
 
-    public override string Summary => "show how full the address pools are";
+    public override string Summary => "addresses: how full pools are, leaks and duplicates, release, split, configure";
 
     internal override CommandSyntax Syntax => new(
-        "ipam", "show [--show-blocks] [flags]", "Shows every pool with the number of its addresses and how many of them are in use. An address in its cooldown counts as in use.",
-        [s_blocks, Config, Endpoints])
+        "ipam", "show | check | release | split N | configure [flags]",
+        "show tells how full the pools are; an address in its cooldown counts as in use. check compares allocations, handles, blocks and their users, and "
+        + "explains what does not fit. release gives back one address, or what reports of check call leaked. split cuts a pool into N pools of equal size "
+        + "while the datastore is locked. configure changes how addresses are assigned. Exit code 0: done; 1: it did not work, or check found problems.",
+        [
+            Ip, Blocks, Borrowed, Configuration, AllIps, ProblemIps, Recheck, FromReport, Force, Cidr, PoolName, StrictAffinity, MaxBlocks, Persistence, Cooldown,
+            Output, Config, Endpoints,
+        ])
     {
-        Words = ["show"],
+        Words = ["show", "check", "release", "split", "configure"],
+        Examples =
+        [
+            ("weft ipam show --show-blocks", "pools and their blocks"),
+            ("weft ipam show --ip=10.1.4.7", "who holds an address"),
+            ("weft ipam check -o leaks.json", "find leaks, and write them down"),
+            ("weft ipam release --from-report=leaks.json", "release them, with the datastore locked"),
+            ("weft ipam split 4 --name=pool-a", "four pools in place of one"),
+            ("weft ipam configure --strictaffinity=true", "nodes keep to their own blocks"),
+        ],
     };
 
     internal override async Task<ExitStatus> RunAsync(CommandLine line, CommandContext context, CancellationToken stop)
     {
-        if (line.Arguments is not ["show"])
+        Func<IDatastore, Task<ExitStatus>> run = line.Arguments switch
         {
-            throw new UsageException(line.Arguments.Count == 0 ? "expected: show" : $"unknown: {string.Join(' ', line.Arguments)}; expected: show");
-        }
-
+            ["show"] => store => new IpamShow(store, line, context).RunAsync(stop),
+            ["check"] => store => new IpamCheckReport(store, line, context).RunAsync(stop),
+            ["release"] => store => new IpamRelease(store, line, context).RunAsync(stop),
+            ["split", string parts] => store => new IpamSplit(store, line, context).RunAsync(parts, stop),
+            ["configure"] => store => new IpamConfigure(store, line, context).RunAsync(stop),
+            ["split"] => throw new UsageException("split: into how many pools? expected: split N with --cidr or --name"),
+            [] => throw new UsageException("expected: show, check, release, split or configure"),
+            _ => throw new UsageException($"unknown: {string.Join(' ', line.Arguments)}; expected: show, check, release, split or configure"),
+        };
         await using IDatastore store = Open(line, context);
-        ListResult pools = await store.ListAsync(ModelPrefix.Of(ResourceKind.IPPool), stop);
-        ListResult blocks = await store.ListAsync(ModelPrefix.AllBlocks, stop);
-        List<(IpPrefix Cidr, AllocationBlock Block)> known = [.. blocks.Items.Select(i => (((BlockKey)i.Key).Cidr, i.As<AllocationBlock>())).OrderBy(b => b.Item1)];
-        TextTable table = new("GROUPING", "CIDR", "IPS TOTAL", "IPS IN USE", "IPS FREE");
-        foreach (IPPool pool in pools.Items.Select(i => i.As<IPPool>()))
-        {
-            if (!IpPrefix.TryParse(pool.Spec.Cidr, out IpPrefix cidr))
-            {
-                await context.Error.WriteLineAsync($"weft ipam: IPPool {pool.Metadata.Name}: \"{pool.Spec.Cidr}\" is no CIDR");
-                continue;
-            }
-
-            (IpPrefix Cidr, AllocationBlock Block)[] inside = [.. known.Where(b => cidr.Contains(b.Cidr))];
-            table.Add(Row("IP Pool", cidr, inside.Sum(b => InUse(b.Block))));
-            foreach ((IpPrefix blockCidr, AllocationBlock block) in line.Has(s_blocks) ? inside : [])
-            {
-                table.Add(Row($"Block {block.Affinity ?? "(no owner)"}", blockCidr, InUse(block)));
-            }
-        }
-
-        await context.Out.WriteAsync(table.ToString());
-        foreach (UnreadableValue value in (UnreadableValue[])[.. pools.Unreadable, .. blocks.Unreadable])
-        {
-            await context.Error.WriteLineAsync($"weft ipam: {value.Key}: {value.Reason}");
-        }
-
-        return pools.Unreadable.Count + blocks.Unreadable.Count == 0 ? ExitStatus.Ok : ExitStatus.Failed;
+        return await run(store);
     }
 
-    private static string[] Row(string grouping, IpPrefix cidr, int inUse)
-    {
-        // ::/0 says 0 for 2^128; no pool is that large.
-        double total = (double)cidr.Size;
-        return [grouping, cidr.ToString(), Number(total), Share(inUse, total), Share(total - inUse, total)];
-    }
+    internal static bool WantsJson(CommandLine line) => line.Value(Output) == "json";
 
-    private static int InUse(AllocationBlock block) => block.Allocations.Count(a => a is not null);
-
-    private static string Share(double part, double total) => $"{Number(part)} ({Math.Round(100 * part / total).ToString(CultureInfo.InvariantCulture)}%)";
-
-    /// <summary>Five digits, as calicoctl prints them: 65531, 1.2089e+24.</summary>
-    private static string Number(double value) => value < 100_000 ? value.ToString("0", CultureInfo.InvariantCulture) : value.ToString("0.####e+00", CultureInfo.InvariantCulture);
+    internal static async Task PrintAsync(CommandContext context, System.Text.Json.Nodes.JsonNode json) => await context.Out.WriteLineAsync(ResourcePrinter.Indented(json));
 }

@@ -158,7 +158,7 @@ internal static class AllocationBlockRules
     {
         for (int ordinal = 0; ordinal < block.Allocations.Count; ordinal++)
         {
-            if (AttributeOf(block, ordinal) is { } attribute && !WindowsReservedHandle.Equals(attribute.HandleId, StringComparison.OrdinalIgnoreCase))
+            if (AttributeOf(block, ordinal) is { } attribute && !IsWindowsReserved(attribute))
             {
                 return false;
             }
@@ -166,6 +166,9 @@ internal static class AllocationBlockRules
 
         return true;
     }
+
+    /// <summary>Held by Windows itself in every block.</summary>
+    public static bool IsWindowsReserved(AllocationAttribute attribute) => WindowsReservedHandle.Equals(attribute.HandleId, StringComparison.OrdinalIgnoreCase);
 
     public static bool HasFree(AllocationBlock block, Predicate<IpAddress> isReserved)
     {
@@ -290,7 +293,7 @@ internal static class AllocationBlockRules
     private static bool IsCold(DateTimeOffset? releasedAt, DateTimeOffset now, TimeSpan cooldown) =>
         releasedAt is null || (cooldown <= TimeSpan.Zero ? releasedAt <= now || cooldown < TimeSpan.Zero : releasedAt < now - cooldown);
 
-    private static DateTimeOffset? ParseTime(string? text) =>
+    internal static DateTimeOffset? ParseTime(string? text) =>
         DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTimeOffset time) ? time : null;
 
     private static string Text(int ordinal) => ordinal.ToString(CultureInfo.InvariantCulture);

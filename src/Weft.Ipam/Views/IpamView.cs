@@ -18,9 +18,10 @@ public readonly record struct Utilisation(UInt128 Capacity, UInt128 InUse, UInt1
 /// <summary>One block.</summary>
 /// <param name="Cidr">The block.</param>
 /// <param name="Owner">Name of the node or purpose; null for a block whose owner is gone.</param>
+/// <param name="Affinity">As the block says it: "host:node-a".</param>
 /// <param name="Use">How full it is.</param>
 /// <param name="Borrowed">Its addresses that other nodes use, with the nodes.</param>
-public sealed record BlockView(IpPrefix Cidr, string? Owner, Utilisation Use, IReadOnlyList<(IpAddress Address, string Node)> Borrowed);
+public sealed record BlockView(IpPrefix Cidr, string? Owner, string? Affinity, Utilisation Use, IReadOnlyList<(IpAddress Address, string Node)> Borrowed);
 
 /// <summary>One pool, or (without a CIDR) the blocks that are in none.</summary>
 public sealed record PoolView(string Name, IpPrefix? Cidr, int BlockSize, bool IsEnabled, Utilisation Use, IReadOnlyList<BlockView> Blocks);
@@ -96,7 +97,7 @@ public sealed class IpamView
         UInt128 free = (UInt128)block.Unallocated.Count(o => !reservations.Contains(cidr.Address.Add((UInt128)o)));
         Utilisation use = new(cidr.Size, cidr.Size - (UInt128)block.Unallocated.Count, reservations.CountIn(cidr), free);
         BlockOwner? owner = AllocationBlockRules.Owner(block);
-        return new BlockView(cidr, owner?.Name, use, [.. Borrowed(cidr, block, owner)]);
+        return new BlockView(cidr, owner?.Name, owner?.ToString(), use, [.. Borrowed(cidr, block, owner)]);
     }
 
     private static IEnumerable<(IpAddress Address, string Node)> Borrowed(IpPrefix cidr, AllocationBlock block, BlockOwner? owner)
