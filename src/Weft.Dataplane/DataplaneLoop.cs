@@ -16,7 +16,7 @@ internal readonly record struct DataplaneMessage(DataplaneUpdate? Update, LinkIn
 
 /// <summary>
 /// The one writer of this node's kernel state. Takes the updates of the calculation graph in order, hands each to every manager, and when it has heard
-/// "in sync" and is not throttled, writes what differs:
+/// "in sync" and its budget allows (<see cref="RoundBudget"/>), writes what differs:
 /// <code>
 ///   PolicyGraph --updates--+                     +-> per family:  sets, then tables raw, mangle, nat, filter --+
 ///                          +-> managers --apply--+                                                            +-> set deletions -> progress
@@ -31,10 +31,6 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     private const int Capacity = 4096;
     private const int Batch = 4096;
 
-    // A burst of rounds at once, then one per interval: a storm of updates costs at most ten writes a second.
-    private const int BurstRounds = 10;
-    private static readonly TimeSpan s_roundInterval = TimeSpan.FromMilliseconds(100);
-
     private readonly Kernel _kernel;
     private readonly Loop<DataplaneMessage> _loop;
     private readonly TimeProvider _time;
@@ -47,13 +43,12 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     private readonly EndpointManager _endpoints;
     private readonly TunnelManager[] _tunnels;
     private readonly ITimer _timer;
+    private readonly RoundBudget _budget;
 
     private RuleSettings _settings;
     private bool _inSync;
     private bool _dirty;
     private int _rounds;
-    private int _tokens = BurstRounds;
-    private long _lastToken;
     private long _dueFrom;
     private TimeSpan? _due;
     private bool _linksLost; // Written by the monitor's task when the queue is full, read by the loop.
@@ -88,7 +83,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
             .. _tunnels,
         ];
         _loop = new Loop<DataplaneMessage>(this, Capacity, Batch);
-        _lastToken = time.GetTimestamp();
+        _budget = new RoundBudget(time);
 
         // A full queue needs no reminder: the batch end looks at what is due anyway.
         _timer = time.CreateTimer(_ => _loop.TryPost(default), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -175,9 +170,10 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
             return;
         }
 
-        if (!TakeToken())
+        TimeSpan wait = _budget.Wait();
+        if (wait > TimeSpan.Zero)
         {
-            ArmTimer(s_roundInterval);
+            ArmTimer(wait);
             return;
         }
 
@@ -231,24 +227,6 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
         {
             manager.OnSettings(settings);
         }
-    }
-
-    private bool TakeToken()
-    {
-        long earned = _time.GetElapsedTime(_lastToken).Ticks / s_roundInterval.Ticks;
-        if (earned > 0)
-        {
-            _tokens = (int)Math.Min(BurstRounds, _tokens + earned);
-            _lastToken = _time.GetTimestamp();
-        }
-
-        if (_tokens == 0)
-        {
-            return false;
-        }
-
-        _tokens--;
-        return true;
     }
 
     private async Task ApplyAsync()
@@ -324,6 +302,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     private void Report(long started, ApplyStatus status, ApplyStatus rulesStatus, string? problem)
     {
         TimeSpan duration = _time.GetElapsedTime(started);
+        _budget.Spend(duration);
         int routes = _endpoints.RouteCount;
         if (rulesStatus.IsDone)
         {
@@ -346,7 +325,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
         }
         else
         {
-            Log.RoundIncomplete(_logger, (long)(status.Next ?? s_roundInterval).TotalMilliseconds, problem);
+            Log.RoundIncomplete(_logger, (long)(status.Next ?? TimeSpan.Zero).TotalMilliseconds, problem);
         }
 
         (_dueFrom, _due) = (_time.GetTimestamp(), status.Next);
