@@ -42,6 +42,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     private readonly SetsManager _sets;
     private readonly EndpointManager _endpoints;
     private readonly TunnelManager[] _tunnels;
+    private readonly HostEndpointManager _hostEndpoints;
     private readonly ITimer _timer;
     private readonly RoundBudget _budget;
 
@@ -71,16 +72,17 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
 
         _tunnels = [.. _kernel.Families.Select(f => new TunnelManager(settings.NodeName, f, f.Tunnels, _kernel.Links, _kernel.Addresses, settings.Rules))];
 
-        // The host's static chains first: those after it fill some of them.
+        _hostEndpoints = new HostEndpointManager(_kernel.Families, _kernel.Links, _kernel.Addresses, settings.Rules);
         _managers =
         [
             new HostManager(_kernel.Families, _kernel.Sysctls, settings.Rules),
             _sets,
             _policies,
             new MasqueradeManager(_kernel.Families, settings.Rules),
-            new HostAddressManager(_kernel.Families),
+            new HostAddressManager(_kernel.Families, settings.Rules),
             _endpoints,
             .. _tunnels,
+            _hostEndpoints,
         ];
         _loop = new Loop<DataplaneMessage>(this, Capacity, Batch);
         _budget = new RoundBudget(time);
@@ -270,7 +272,13 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
         }
 
         ApplyStatus status = _kernel.Links.Apply().And(_kernel.Addresses.Apply());
-        foreach (string name in _kernel.Links.TakeChanges())
+        IReadOnlyList<string> changes = _kernel.Links.TakeChanges();
+        if (changes.Count > 0)
+        {
+            _hostEndpoints.OnLinksChanged();
+        }
+
+        foreach (string name in changes)
         {
             _kernel.Sysctls.OnLinkChanged(name);
             foreach (FamilyDrivers family in _kernel.Families)
@@ -314,7 +322,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
             _endpoints.ReportFailure(problem!);
         }
 
-        _onRound?.Invoke(new DataplaneReport(_time.GetUtcNow(), duration, problem, _endpoints.Count, _policies.Policies, _policies.Profiles, _sets.Count, routes, _policies.Refused));
+        _onRound?.Invoke(new DataplaneReport(_time.GetUtcNow(), duration, problem, _endpoints.Count, _policies.Policies, _policies.Profiles, _sets.Count, routes, [.. _policies.Refused, .. _hostEndpoints.NotEnforced]));
         if (problem is null && _rounds++ == 0)
         {
             Log.FirstRound(_logger, (long)duration.TotalMilliseconds, _endpoints.Count, _policies.Policies, _sets.Count, routes);

@@ -20,6 +20,6 @@ public interface IEndpointProgress
 /// <param name="Profiles">Profiles in use.</param>
 /// <param name="Sets">Sets of selectors and named ports.</param>
 /// <param name="Routes">Routes of workloads, both families.</param>
-/// <param name="Refused">Policies and profiles that deny everything because they cannot be programmed, each with the reason.</param>
+/// <param name="NotEnforced">Objects that are not in the kernel as they say, or deny everything because they cannot be, each with the reason.</param>
 public sealed record DataplaneReport(
-    DateTimeOffset At, TimeSpan Duration, string? Problem, int Endpoints, int Policies, int Profiles, int Sets, int Routes, IReadOnlyList<string> Refused);
+    DateTimeOffset At, TimeSpan Duration, string? Problem, int Endpoints, int Policies, int Profiles, int Sets, int Routes, IReadOnlyList<string> NotEnforced);

@@ -1,7 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net;
-using System.Net.Sockets;
-using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Weft.Dataplane.Drivers.IpTables;
 using Weft.Linux.Namespaces;
@@ -20,6 +17,8 @@ internal sealed class PodNode : IAsyncDisposable
     private static int _counter;
 
     private readonly List<Pod> _pods = [];
+    private readonly List<Outside> _outsides = [];
+    private Station? _host;
     private DataplaneLoop? _loop;
     private CancellationTokenSource? _stop;
     private Task? _running;
@@ -48,6 +47,17 @@ internal sealed class PodNode : IAsyncDisposable
     public Progress Progress { get; } = new();
 
     public ConcurrentQueue<DataplaneReport> Reports { get; } = [];
+
+    /// <summary>The node itself as one that speaks.</summary>
+    public Station Host => _host ??= new Station(Space);
+
+    /// <summary>A machine at the other end of the node's interface, 192.0.(number + 1).0/24 and 2001:db8:(number)::/64, whose way to the pods leads through the node.</summary>
+    public Outside AddOutside(string hostInterface = "eth0", int number = 1)
+    {
+        Outside outside = new(this, hostInterface, number);
+        _outsides.Add(outside);
+        return outside;
+    }
 
     /// <summary>Pods of different nodes need different numbers: their addresses come from them.</summary>
     public Pod AddPod(int number)
@@ -113,29 +123,73 @@ internal sealed class PodNode : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
-        foreach (Pod pod in _pods)
+        foreach (Station station in _pods.Concat<Station>(_outsides))
         {
-            pod.Dispose();
+            station.Dispose();
         }
+
+        _host?.Dispose();
 
         Space.Dispose();
         NamedNamespaces.Delete(Name);
     }
 }
 
-/// <summary>A pod: namespace, addresses, and an echo service on any port.</summary>
-internal sealed class Pod : IDisposable
+/// <summary>A machine outside the node.</summary>
+internal sealed class Outside : Station
 {
-    private readonly PodNode _node;
     private readonly string _name;
-    private readonly List<Socket> _sockets = [];
+
+    public Outside(PodNode node, string hostInterface, int number)
+        : base(NamedNamespaces.Create($"{node.Name}-out{number}"))
+    {
+        _name = $"{node.Name}-out{number}";
+        Number = number;
+        node.Sh($"ip link add {hostInterface} type veth peer name eth0 netns {_name}");
+        ProcessRunner inside = new(Space);
+        foreach (string command in (string[])[
+            "sysctl -qw net.ipv6.conf.eth0.accept_dad=0", "ip link set lo up", "ip link set eth0 up",
+            $"ip address add {IPv4}/24 dev eth0", $"ip -6 address add {IPv6}/64 dev eth0 nodad"])
+        {
+            PodNode.Run(inside, command);
+        }
+
+        node.Sh($"sysctl -qw net.ipv6.conf.{hostInterface}.accept_dad=0");
+        node.Sh($"ip link set {hostInterface} up");
+        node.Sh($"ip address add {NodeIPv4}/24 dev {hostInterface}");
+        node.Sh($"ip -6 address add {NodeIPv6}/64 dev {hostInterface} nodad");
+        PodNode.Run(inside, $"ip route add default via {NodeIPv4}");
+        PodNode.Run(inside, $"ip -6 route add default via {NodeIPv6}");
+    }
+
+    public int Number { get; }
+
+    public IpAddress IPv4 => IpAddress.Parse($"192.0.{Number + 1}.9");
+
+    public IpAddress IPv6 => IpAddress.Parse($"2001:db8:{Number}::9");
+
+    public IpAddress NodeIPv4 => IpAddress.Parse($"192.0.{Number + 1}.1");
+
+    public IpAddress NodeIPv6 => IpAddress.Parse($"2001:db8:{Number}::1");
+
+    public override void Dispose()
+    {
+        base.Dispose();
+        Space.Dispose();
+        NamedNamespaces.Delete(_name);
+    }
+}
+
+/// <summary>A pod: namespace, addresses, and an echo service on any port.</summary>
+internal sealed class Pod : Station
+{
+    private readonly string _name;
 
     public Pod(PodNode node, int number)
+        : base(NamedNamespaces.Create($"{node.Name}-pod{number}"))
     {
-        _node = node;
         Number = number;
         _name = $"{node.Name}-pod{number}";
-        Space = NamedNamespaces.Create(_name);
         Interface = $"cali{number}aaaa{number}";
         node.Sh($"ip link add {Interface} address ee:ee:ee:ee:ee:ee type veth peer name eth0 netns {_name}");
         ProcessRunner inside = new(Space);
@@ -161,8 +215,6 @@ internal sealed class Pod : IDisposable
 
     public int Number { get; }
 
-    public NetNamespace Space { get; }
-
     public string Interface { get; }
 
     public IpAddress IPv4 => IpAddress.Parse($"10.65.{Number / 100}.{Number % 100}");
@@ -177,166 +229,11 @@ internal sealed class Pod : IDisposable
         TierPolicies[]? tiers = null, string[]? profiles = null, long revision = 1, string? problem = null, IpPrefix[]? spoof = null) => new(
         Id, $"default/pod{Number}", Interface, null, [IPv4.ToPrefix(), IPv6.ToPrefix()], profiles ?? [], tiers ?? [], spoof ?? [], revision, problem);
 
-    /// <summary>Answers every connection and datagram on the port with what came, on both families.</summary>
-    public void Serve(int port)
+    public override void Dispose()
     {
-        Socket tcp = Space.Run(() =>
-        {
-            Socket socket = new(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { DualMode = true };
-            socket.Bind(new IPEndPoint(IPAddress.IPv6Any, port));
-            socket.Listen(16);
-            return socket;
-        });
-        Socket udp = Space.Run(() =>
-        {
-            Socket socket = new(AddressFamily.InterNetworkV6, SocketType.Dgram, ProtocolType.Udp) { DualMode = true };
-            socket.Bind(new IPEndPoint(IPAddress.IPv6Any, port));
-            return socket;
-        });
-        _sockets.AddRange([tcp, udp]);
-        _ = AcceptAsync(tcp);
-        _ = EchoDatagramsAsync(udp);
-    }
-
-    /// <summary>True when a TCP connection is made and an echo comes back.</summary>
-    public async Task<bool> TcpAsync(IpAddress to, int port, int patience = 700)
-    {
-        using Socket? socket = await ConnectAsync(to, port, patience);
-        return socket is not null && await EchoAsync(socket, patience);
-    }
-
-    public async Task<Socket?> ConnectAsync(IpAddress to, int port, int patience = 700)
-    {
-        Socket socket = Space.Run(() => new Socket(to.IsIPv4 ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp));
-        using CancellationTokenSource timeout = new(patience);
-        try
-        {
-            await socket.ConnectAsync(new IPEndPoint(to.ToIPAddress(), port), timeout.Token);
-            return socket;
-        }
-        catch (Exception e) when (e is OperationCanceledException or SocketException)
-        {
-            socket.Dispose();
-            return null;
-        }
-    }
-
-    public static async Task<bool> EchoAsync(Socket socket, int patience = 700)
-    {
-        using CancellationTokenSource timeout = new(patience);
-        try
-        {
-            byte[] word = Encoding.ASCII.GetBytes(Guid.NewGuid().ToString());
-            await socket.SendAsync(word, SocketFlags.None, timeout.Token);
-            byte[] answer = new byte[word.Length];
-            int length = 0;
-            while (length < answer.Length)
-            {
-                int read = await socket.ReceiveAsync(answer.AsMemory(length), SocketFlags.None, timeout.Token);
-                if (read == 0)
-                {
-                    return false;
-                }
-
-                length += read;
-            }
-
-            return answer.AsSpan().SequenceEqual(word);
-        }
-        catch (Exception e) when (e is OperationCanceledException or SocketException)
-        {
-            return false;
-        }
-    }
-
-    /// <param name="from">Source address other than the pod's own; null for its own.</param>
-    public async Task<bool> UdpAsync(IpAddress to, int port, int patience = 700, IpAddress? from = null)
-    {
-        using Socket socket = Space.Run(() =>
-        {
-            Socket made = new(to.IsIPv4 ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6, SocketType.Dgram, ProtocolType.Udp);
-            if (from is { } source)
-            {
-                made.Bind(new IPEndPoint(source.ToIPAddress(), 0));
-            }
-
-            return made;
-        });
-        using CancellationTokenSource timeout = new(patience);
-        try
-        {
-            await socket.ConnectAsync(new IPEndPoint(to.ToIPAddress(), port), timeout.Token);
-            byte[] answer = new byte[16];
-            await socket.SendAsync("hello"u8.ToArray(), SocketFlags.None, timeout.Token);
-            return await socket.ReceiveAsync(answer, SocketFlags.None, timeout.Token) == 5;
-        }
-        catch (Exception e) when (e is OperationCanceledException or SocketException)
-        {
-            return false;
-        }
-    }
-
-    public void Dispose()
-    {
-        foreach (Socket socket in _sockets)
-        {
-            socket.Dispose();
-        }
-
+        base.Dispose();
         Space.Dispose();
         NamedNamespaces.Delete(_name);
-    }
-
-    private static async Task AcceptAsync(Socket listener)
-    {
-        try
-        {
-            while (true)
-            {
-                _ = EchoStreamAsync(await listener.AcceptAsync());
-            }
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // The pod is gone.
-        }
-    }
-
-    private static async Task EchoStreamAsync(Socket socket)
-    {
-        using (socket)
-        {
-            byte[] buffer = new byte[4096];
-            try
-            {
-                int length;
-                while ((length = await socket.ReceiveAsync(buffer)) > 0)
-                {
-                    await socket.SendAsync(buffer.AsMemory(0, length));
-                }
-            }
-            catch (Exception e) when (e is SocketException or ObjectDisposedException)
-            {
-                // The other side is gone.
-            }
-        }
-    }
-
-    private static async Task EchoDatagramsAsync(Socket socket)
-    {
-        byte[] buffer = new byte[4096];
-        try
-        {
-            while (true)
-            {
-                SocketReceiveFromResult received = await socket.ReceiveFromAsync(buffer, new IPEndPoint(IPAddress.IPv6Any, 0));
-                await socket.SendToAsync(buffer.AsMemory(0, received.ReceivedBytes), received.RemoteEndPoint);
-            }
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // The pod is gone.
-        }
     }
 }
 

@@ -308,13 +308,13 @@ public sealed class WorkloadTrafficTests
 
         IpSetMember[] more = [new(IpPrefix.Parse("192.0.3.0/24")), new(IpPrefix.Parse("192.0.4.0/24"))];
         await node.SendAsync(new IpSetDeltaUpdate("s:bad", more, []));
-        await PodNode.Eventually(() => node.Reports.Last().Refused.Count > 0, "the refusal to be reported");
+        await PodNode.Eventually(() => node.Reports.Last().NotEnforced.Count > 0, "the refusal to be reported");
 
-        Assert.Equal("NetworkPolicy np/default/p denies everything: its set s:bad has 3 members, more than maxIpsetSize", node.Reports.Last().Refused.Single());
+        Assert.Equal("NetworkPolicy np/default/p denies everything: its set s:bad has 3 members, more than maxIpsetSize", node.Reports.Last().NotEnforced.Single());
         Assert.False(await a.TcpAsync(b.IPv4, 80));
         Assert.Null(node.Reports.Last().Problem);
         await node.SendAsync(new IpSetDeltaUpdate("s:bad", [], [more[0]]));
-        await PodNode.Eventually(() => node.Reports.Last().Refused.Count == 0, "the refusal to end");
+        await PodNode.Eventually(() => node.Reports.Last().NotEnforced.Count == 0, "the refusal to end");
         Assert.True(await a.TcpAsync(b.IPv4, 80));
     }
 

@@ -7,9 +7,10 @@ using IpSetType = Weft.Dataplane.Drivers.IpSets.IpSetType;
 
 namespace Weft.Dataplane.Managers;
 
-/// <summary>The addresses of all nodes as a set.</summary>
-internal sealed class HostAddressManager(IReadOnlyList<FamilyDrivers> families) : IDataplaneManager
+/// <summary>The addresses of all nodes as a set: who may send encapsulated packets.</summary>
+internal sealed class HostAddressManager(IReadOnlyList<FamilyDrivers> families, RuleSettings settings) : IDataplaneManager
 {
+    private IReadOnlyList<IpPrefix> _external = settings.ExternalNodes;
     private readonly Dictionary<string, HostMetadataUpdate> _hosts = new(StringComparer.Ordinal);
     private bool _dirty = true;
 
@@ -29,6 +30,8 @@ internal sealed class HostAddressManager(IReadOnlyList<FamilyDrivers> families) 
 
     public void OnSettings(RuleSettings settings)
     {
+        _dirty |= !_external.SequenceEqual(settings.ExternalNodes);
+        _external = settings.ExternalNodes;
     }
 
     public void Apply()
@@ -43,7 +46,8 @@ internal sealed class HostAddressManager(IReadOnlyList<FamilyDrivers> families) 
         {
             IEnumerable<IpAddress?> addresses = _hosts.Values.Select(h => family.Family == IpFamily.IPv4 ? h.IPv4 : h.IPv6);
             family.Sets.AddOrReplace(
-                new IpSetMetadata(NatRenderer.AllHosts, IpSetType.Net), addresses.OfType<IpAddress>().Select(a => new IpSetMember(a.ToPrefix())));
+                new IpSetMetadata(NatRenderer.AllHosts, IpSetType.Net),
+                addresses.OfType<IpAddress>().Select(a => a.ToPrefix()).Concat(_external.Where(e => e.Family == family.Family)).Select(p => new IpSetMember(p)));
         }
     }
 }

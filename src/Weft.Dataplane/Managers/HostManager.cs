@@ -9,10 +9,16 @@ namespace Weft.Dataplane.Managers;
 internal sealed class HostManager(IReadOnlyList<FamilyDrivers> families, SysctlTable sysctls, RuleSettings settings) : IDataplaneManager
 {
     private RuleSettings _settings = settings;
+    private IReadOnlyList<IpPrefix> _serviceCidrs = [];
     private bool _dirty = true;
 
     public void OnUpdate(DataplaneUpdate update)
     {
+        if (update is ServiceCidrsUpdate services)
+        {
+            _serviceCidrs = services.Cidrs;
+            _dirty = true;
+        }
     }
 
     public void OnSettings(RuleSettings settings) => (_settings, _dirty) = (settings, true);
@@ -33,6 +39,7 @@ internal sealed class HostManager(IReadOnlyList<FamilyDrivers> families, SysctlT
             renderer.RenderMangle(family.Mangle);
             renderer.RenderNat(family.Nat);
             renderer.RenderFilter(family.Filter);
+            family.Filter.SetChain(renderer.CidrBlock(_serviceCidrs));
             values.Add(family.Family == IpFamily.IPv4 ? new SysctlValue("net/ipv4/ip_forward", "1") : new SysctlValue("net/ipv6/conf/all/forwarding", "1"));
         }
 

@@ -47,7 +47,7 @@ internal sealed class MasqueradeManager(IReadOnlyList<FamilyDrivers> families, R
             family.Sets.AddOrReplace(
                 new IpSetMetadata(NatRenderer.MasqueradePools, IpSetType.Net), pools.Where(p => p.Masquerade).Select(p => new IpSetMember(p.Cidr)));
             bool any = pools.Any(p => p.Masquerade && p.Cidr.Family == family.Family);
-            family.Nat.SetChain(new NatRenderer(_settings, family.Sets.NameOf).NatOutgoing(any));
+            family.Nat.SetChain(new NatRenderer(_settings, family.Family, family.Sets.NameOf).NatOutgoing(any));
         }
     }
 }

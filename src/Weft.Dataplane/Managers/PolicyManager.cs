@@ -4,11 +4,15 @@ using Weft.Policy.Output;
 
 namespace Weft.Dataplane.Managers;
 
-/// <summary>Policies and profiles become chains of the filter tables. A chain that no endpoint leads to is remembered there and not programmed.</summary>
+/// <summary>
+/// Policies and profiles become chains of the filter tables, and while there are host endpoints, which ask policy in more places, of the mangle and raw
+/// tables too. A chain that no endpoint leads to is remembered there and not programmed.
+/// </summary>
 internal sealed class PolicyManager(IReadOnlyList<FamilyDrivers> families, RuleSettings settings) : IDataplaneManager
 {
     private readonly Dictionary<PolicyId, ActivePolicyUpdate> _policies = [];
     private readonly Dictionary<string, ActiveProfileUpdate> _profiles = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _hostEndpoints = new(StringComparer.Ordinal);
     private readonly HashSet<string> _refusedSets = new(StringComparer.Ordinal);
     private PolicyRenderer[] _renderers = Renderers(families, settings);
 
@@ -38,12 +42,27 @@ internal sealed class PolicyManager(IReadOnlyList<FamilyDrivers> families, RuleS
             case ActiveProfileRemove remove when _profiles.Remove(remove.Name):
                 Remove(ChainNames.ProfileInbound(remove.Name), ChainNames.ProfileOutbound(remove.Name));
                 break;
+            case HostEndpointUpdate endpoint:
+                if (_hostEndpoints.Add(endpoint.Name) && _hostEndpoints.Count == 1)
+                {
+                    SetAll();
+                }
+
+                break;
+            case HostEndpointRemove remove:
+                _hostEndpoints.Remove(remove.Name);
+                break;
         }
     }
 
     public void OnSettings(RuleSettings settings)
     {
         _renderers = Renderers(families, settings);
+        SetAll();
+    }
+
+    private void SetAll()
+    {
         foreach (ActivePolicyUpdate policy in _policies.Values)
         {
             Set(r => r.Policy(policy));
@@ -104,6 +123,11 @@ internal sealed class PolicyManager(IReadOnlyList<FamilyDrivers> families, RuleS
             foreach (Chain chain in render(_renderers[i]))
             {
                 families[i].Filter.SetChain(chain);
+                if (_hostEndpoints.Count > 0)
+                {
+                    families[i].Mangle.SetChain(chain);
+                    families[i].Raw.SetChain(chain);
+                }
             }
         }
     }
@@ -115,6 +139,8 @@ internal sealed class PolicyManager(IReadOnlyList<FamilyDrivers> families, RuleS
             foreach (string chain in chains)
             {
                 family.Filter.RemoveChain(chain);
+                family.Mangle.RemoveChain(chain);
+                family.Raw.RemoveChain(chain);
             }
         }
     }

@@ -273,6 +273,7 @@ internal sealed class TunnelManager(
         family.Neighbors.SetNeighbors(_device, [.. others.Select(e => (e.Address, e.Mac))]);
         tunnels.Forwarding.SetEntries([.. others.Select(e => (e.Mac, e.Parent))]);
         family.Sets.AddOrReplace(
-            new IpSetMetadata(TunnelRenderer.AllVxlan, IpSetType.Net), _ends.Values.Select(e => new IpSetMember(e.Parent.ToPrefix())).Distinct());
+            new IpSetMetadata(TunnelRenderer.AllVxlan, IpSetType.Net), 
+            _ends.Values.Select(e => e.Parent.ToPrefix()).Concat(_settings.ExternalNodes.Where(e => e.Family == family.Family)).Select(p => new IpSetMember(p)).Distinct());
     }
 }

@@ -27,6 +27,9 @@ internal static class ChainNames
     public const string FloatingDnat = "cali-fip-dnat";
     public const string FloatingSnat = "cali-fip-snat";
 
+    /// <summary>In place of an interface's name: the host endpoint of all interfaces.</summary>
+    public const string AnyInterface = "any-interface-at-all";
+
     private static readonly SearchValues<char> s_plain = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-");
 
     /// <summary>Packets to the workload: its ingress policy.</summary>
@@ -34,6 +37,18 @@ internal static class ChainNames
 
     /// <summary>Packets from the workload: its egress policy.</summary>
     public static string FromWorkload(string interfaceName) => Limited("cali-fw-", interfaceName);
+
+    /// <summary>Packets that leave the host by the interface: egress policy of the host endpoint.</summary>
+    public static string ToHost(string interfaceName) => Limited("cali-th-", interfaceName);
+
+    /// <summary>Packets that come into the host by the interface: its ingress policy.</summary>
+    public static string FromHost(string interfaceName) => Limited("cali-fh-", interfaceName);
+
+    /// <summary>Of others, passing through.</summary>
+    public static string ToHostForwarded(string interfaceName) => Limited("cali-thfw-", interfaceName);
+
+    /// <inheritdoc cref="ToHostForwarded"/>
+    public static string FromHostForwarded(string interfaceName) => Limited("cali-fhfw-", interfaceName);
 
     public static string PolicyInbound(PolicyId id) => Limited("cali-pi-", id.ToString());
 

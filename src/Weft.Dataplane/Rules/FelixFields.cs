@@ -18,6 +18,16 @@ internal static class FelixFields
             AllowVxlanFromWorkloads = read.Flag("allowVXLANPacketsFromWorkloads", settings.AllowVxlanFromWorkloads),
             AllowIpipFromWorkloads = read.Flag("allowIPIPPacketsFromWorkloads", settings.AllowIpipFromWorkloads),
             VxlanPort = read.Port("vxlanPort", settings.VxlanPort),
+            FilterAllow = read.Choice("iptablesFilterAllowAction", settings.FilterAllow),
+            MangleAllow = read.Choice("iptablesMangleAllowAction", settings.MangleAllow),
+            MarkMask = read.Mask("iptablesMarkMask", settings.MarkMask),
+            ServiceLoop = read.Choice("serviceLoopPrevention", settings.ServiceLoop),
+            ExternalNodes = read.Nets("externalNodesList", settings.ExternalNodes),
+            LogPrefix = read.Text("logPrefix", settings.LogPrefix)!,
+            LogRate = read.Rate("logActionRateLimit", settings.LogRate),
+            LogBurst = read.Count("logActionRateLimitBurst", settings.LogBurst),
+            NatAddress = read.Address("natOutgoingAddress", settings.NatAddress),
+            NatInterface = read.Text("iptablesNATOutgoingInterfaceFilter", settings.NatInterface),
             MaxSetSize = read.Count("maxIpsetSize", settings.MaxSetSize),
             Tunnels = new TunnelSettings
             {
@@ -57,6 +67,51 @@ internal static class FelixFields
 
         public int Count(string name, int otherwise) =>
             Find(name) is not { } text ? otherwise : int.TryParse(text, out int value) && value > 0 ? value : Bad(name, text, otherwise);
+
+        public string? Text(string name, string? otherwise) => Find(name) is { Length: > 0 } text ? text : otherwise;
+
+        /// <summary>A number, also hexadecimal, of at least the bits that rules need.</summary>
+        public uint Mask(string name, uint otherwise)
+        {
+            if (Find(name) is not { } text)
+            {
+                return otherwise;
+            }
+
+            bool ok = text.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
+                ? uint.TryParse(text.AsSpan(2), System.Globalization.NumberStyles.HexNumber, null, out uint mask)
+                : uint.TryParse(text, out mask);
+            return ok && MarkBits.ProblemOf(mask) is null ? mask : Bad(name, ok ? $"{text}: {MarkBits.ProblemOf(mask)}" : text, otherwise);
+        }
+
+        public IpAddress Address(string name, IpAddress otherwise) =>
+            Find(name) is not { } text ? otherwise : IpAddress.TryParse(text, out IpAddress address) ? address : Bad(name, text, otherwise);
+
+        /// <summary>"10/second".</summary>
+        public string? Rate(string name, string? otherwise) =>
+            Find(name) is not { Length: > 0 } text ? otherwise : Rates.TryParse(text, out _, out _) ? text : Bad(name, text, otherwise);
+
+        /// <summary>["10.0.0.0/8"], or the same with commas.</summary>
+        public IReadOnlyList<IpPrefix> Nets(string name, IReadOnlyList<IpPrefix> otherwise)
+        {
+            if (Find(name) is not { } text)
+            {
+                return otherwise;
+            }
+
+            List<IpPrefix> nets = [];
+            foreach (string part in text.Split(['[', ']', '"', ',', ' '], StringSplitOptions.RemoveEmptyEntries))
+            {
+                if (!IpPrefix.TryParseNet(part, out IpPrefix net))
+                {
+                    return Bad(name, text, otherwise);
+                }
+
+                nets.Add(net);
+            }
+
+            return nets;
+        }
 
         /// <summary>"1024" or "1024:2048".</summary>
         public string? PortRange(string name, string? otherwise)

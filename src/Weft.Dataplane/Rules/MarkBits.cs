@@ -18,12 +18,16 @@ internal readonly record struct MarkBits(uint Accept, uint Pass, uint Drop, uint
 
     public uint ThisBlock => Scratch1;
 
-    /// <exception cref="ArgumentException">The mask has fewer than five bits.</exception>
+    /// <returns>Null when the mask has the bits that rules need.</returns>
+    public static string? ProblemOf(uint mask) =>
+        BitOperations.PopCount(mask) < 5 ? $"mark mask 0x{mask:x} has {BitOperations.PopCount(mask)} bits and five are needed" : null;
+
+    /// <exception cref="ArgumentException">The mask has too few bits.</exception>
     public static MarkBits From(uint mask)
     {
-        if (BitOperations.PopCount(mask) < 5)
+        if (ProblemOf(mask) is { } problem)
         {
-            throw new ArgumentException($"mark mask 0x{mask:x} has fewer than the five bits that are needed", nameof(mask));
+            throw new ArgumentException(problem, nameof(mask));
         }
 
         return new MarkBits(Take(ref mask), Take(ref mask), Take(ref mask), Take(ref mask), Take(ref mask));

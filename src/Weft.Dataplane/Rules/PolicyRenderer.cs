@@ -17,14 +17,14 @@ internal sealed class PolicyRenderer(RuleSettings settings, IpFamily family, Fun
     public IEnumerable<Chain> Policy(ActivePolicyUpdate policy)
     {
         string owner = $"{policy.Id.Kind} {(policy.Id.Namespace.Length == 0 ? policy.Id.Name : $"{policy.Id.Namespace}/{policy.Id.Name}")}";
-        yield return Chain(ChainNames.PolicyInbound(policy.Id), policy.InboundRules, $"{owner} ingress");
-        yield return Chain(ChainNames.PolicyOutbound(policy.Id), policy.OutboundRules, $"{owner} egress");
+        yield return Chain(ChainNames.PolicyInbound(policy.Id), policy.InboundRules, RuleOwner.Of(policy, isInbound: true), $"{owner} ingress");
+        yield return Chain(ChainNames.PolicyOutbound(policy.Id), policy.OutboundRules, RuleOwner.Of(policy, isInbound: false), $"{owner} egress");
     }
 
     public IEnumerable<Chain> Profile(ActiveProfileUpdate profile)
     {
-        yield return Chain(ChainNames.ProfileInbound(profile.Name), profile.InboundRules, $"Profile {profile.Name} ingress");
-        yield return Chain(ChainNames.ProfileOutbound(profile.Name), profile.OutboundRules, $"Profile {profile.Name} egress");
+        yield return Chain(ChainNames.ProfileInbound(profile.Name), profile.InboundRules, RuleOwner.Of(profile, isInbound: true), $"Profile {profile.Name} ingress");
+        yield return Chain(ChainNames.ProfileOutbound(profile.Name), profile.OutboundRules, RuleOwner.Of(profile, isInbound: false), $"Profile {profile.Name} egress");
     }
 
     /// <summary>Ids of the sets that a rule asks.</summary>
@@ -34,7 +34,7 @@ internal sealed class PolicyRenderer(RuleSettings settings, IpFamily family, Fun
         .. rule.SrcNamedPortIpSetIds, .. rule.DstNamedPortIpSetIds, .. rule.NotSrcNamedPortIpSetIds, .. rule.NotDstNamedPortIpSetIds,
     ];
 
-    private Chain Chain(string name, IReadOnlyList<DataplaneRule> rules, string comment)
+    private Chain Chain(string name, IReadOnlyList<DataplaneRule> rules, RuleOwner owner, string comment)
     {
         if (rules.SelectMany(SetsOf).Any(isRefused))
         {
@@ -42,9 +42,9 @@ internal sealed class PolicyRenderer(RuleSettings settings, IpFamily family, Fun
         }
 
         List<Rule> rendered = [];
-        foreach (DataplaneRule rule in rules)
+        for (int i = 0; i < rules.Count; i++)
         {
-            _rules.Append(rule, rendered);
+            _rules.Append(rules[i], owner, i, rendered);
         }
 
         // Returning is what the end of a chain does anyway.

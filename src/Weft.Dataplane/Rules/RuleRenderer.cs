@@ -20,7 +20,11 @@ internal sealed class RuleRenderer(RuleSettings settings, IpFamily family, Func<
 {
     private readonly MarkBits _marks = settings.Marks;
 
-    public void Append(DataplaneRule rule, List<Rule> output)
+    /// <param name="rule">The rule.</param>
+    /// <param name="owner">Whose it is.</param>
+    /// <param name="index">Its place among the owner's rules of the direction.</param>
+    /// <param name="output">Gets the rules.</param>
+    public void Append(DataplaneRule rule, RuleOwner owner, int index, List<Rule> output)
     {
         if (Prepare(rule) is not { } prepared)
         {
@@ -72,7 +76,7 @@ internal sealed class RuleRenderer(RuleSettings settings, IpFamily family, Func<
             match = match.MarkSet(_marks.AllBlocks);
         }
 
-        AppendAction(rule.Action, match, comments, output);
+        AppendAction(rule.Action, match, comments, output, owner, index);
     }
 
     private byte OwnIcmp => family == IpFamily.IPv4 ? IpProtocol.Icmp : IpProtocol.Icmpv6;
@@ -218,27 +222,40 @@ internal sealed class RuleRenderer(RuleSettings settings, IpFamily family, Func<
         return match;
     }
 
-    private void AppendAction(Policy.Output.RuleAction action, Match match, string[] comments, List<Rule> output)
+    private void AppendAction(Policy.Output.RuleAction action, Match match, string[] comments, List<Rule> output, RuleOwner owner, int index)
     {
         switch (action)
         {
+            case Policy.Output.RuleAction.Log:
+                output.Add(new Rule(Limited(match), RuleTarget.Log(owner.LogPrefix(settings.LogPrefix)), comments));
+                break;
             case Policy.Output.RuleAction.Allow:
-                output.Add(new Rule(match, RuleTarget.SetMark(_marks.Accept), comments));
-                output.Add(new Rule(Match.All.MarkSet(_marks.Accept), RuleTarget.Return, comments));
+                Append(_marks.Accept, 'A', RuleTarget.Return, settings.LogsAllowed);
                 break;
             case Policy.Output.RuleAction.Pass:
-                output.Add(new Rule(match, RuleTarget.SetMark(_marks.Pass), comments));
-                output.Add(new Rule(Match.All.MarkSet(_marks.Pass), RuleTarget.Return, comments));
-                break;
-            case Policy.Output.RuleAction.Log:
-                output.Add(new Rule(match, RuleTarget.Log("calico-packet"), comments));
+                Append(_marks.Pass, 'P', RuleTarget.Return, settings.LogsAllowed);
                 break;
             default:
-                output.Add(new Rule(match, RuleTarget.SetMark(_marks.Drop), comments));
-                output.Add(new Rule(Match.All.MarkSet(_marks.Drop), settings.DenyTarget, comments));
+                Append(_marks.Drop, 'D', settings.DenyTarget, settings.LogsDenied);
                 break;
         }
+
+        void Append(uint mark, char letter, RuleTarget verdict, bool logged)
+        {
+            Match marked = Match.All.MarkSet(mark);
+            output.Add(new Rule(match, RuleTarget.SetMark(mark), comments));
+            if (logged && owner.IsTracked)
+            {
+                output.Add(new Rule(marked, RuleTarget.Nflog(NflogPrefix.Group(owner.IsInbound), owner.NflogPrefix(letter, index)), comments));
+            }
+
+            output.Add(new Rule(marked, verdict, comments));
+        }
     }
+
+    // The limit stands first: packets beyond it cost no more than that.
+    private Match Limited(Match match) =>
+        settings.LogRate is { } rate && Rates.TryParse(rate, out int packets, out RateUnit unit) ? Match.All.Limit(packets, unit, settings.LogBurst).And(match) : match;
 
     private sealed record Prepared(
         IReadOnlyList<IpPrefix> SourceNets,

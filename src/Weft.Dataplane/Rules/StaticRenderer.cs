@@ -14,7 +14,7 @@ namespace Weft.Dataplane.Rules;
 ///                       from afar:      filter FORWARD       to-wl-dispatch
 /// </code>
 /// Dispatch returns when policy accepts, with the accept mark set; the rule at the end of FORWARD accepts what bears it. Chains of host endpoints are
-/// jumped to where their time comes; while there are none they are empty.
+/// jumped to where their time comes; they are the host endpoint manager's.
 /// </summary>
 internal sealed class StaticRenderer(RuleSettings settings, IpFamily family, Func<string, string> setName)
 {
@@ -34,12 +34,6 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family, Fun
         table.SetChain(new Chain("cali-FORWARD", [.. Forward()]));
         table.SetChain(new Chain("cali-OUTPUT", [.. Output()]));
         table.SetChain(new Chain(ChainNames.WorkloadToHost, [.. WorkloadToHost()]));
-        foreach (string chain in (ReadOnlySpan<string>)[
-            ChainNames.FromHostEndpoint, ChainNames.ToHostEndpoint, ChainNames.FromHostForward, ChainNames.ToHostForward, ChainNames.CidrBlock])
-        {
-            table.SetChain(new Chain(chain, []));
-        }
-
         Failsafes(table, raw: false);
         foreach (string kernelChain in (ReadOnlySpan<string>)["INPUT", "FORWARD", "OUTPUT"])
         {
@@ -49,7 +43,9 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family, Fun
         table.SetAppends(
             "FORWARD",
             [
-                new Rule(Accepted, RuleAction.Accept, "Policy explicitly accepted packet."),
+                new Rule(Accepted, settings.FilterAllowTarget, "Policy explicitly accepted packet."),
+
+                // Tells mangle POSTROUTING that the packet was forwarded, not the host's own.
                 new Rule(Match.All, RuleAction.SetMark(_marks.Accept)),
             ]);
     }
@@ -66,9 +62,6 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family, Fun
         table.SetChain(new Chain(
             "cali-OUTPUT",
             [ClearAll, new Rule(Match.All, RuleAction.Jump(ChainNames.ToHostEndpoint)), .. _tunnels.NoTracking(), new Rule(Accepted, RuleAction.Accept)]));
-        table.SetChain(new Chain(ChainNames.RpfSkip, []));
-        table.SetChain(new Chain(ChainNames.FromHostEndpoint, []));
-        table.SetChain(new Chain(ChainNames.ToHostEndpoint, []));
         Failsafes(table, raw: true);
         table.SetInserts("PREROUTING", [Hook("PREROUTING")]);
         table.SetInserts("OUTPUT", [Hook("OUTPUT")]);
@@ -79,10 +72,10 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family, Fun
         table.SetChain(new Chain(
             "cali-PREROUTING",
             [
-                new Rule(Match.All.ConntrackState(ConntrackStates.Related | ConntrackStates.Established), RuleAction.Accept),
-                new Rule(Accepted, RuleAction.Accept),
+                new Rule(Match.All.ConntrackState(ConntrackStates.Related | ConntrackStates.Established), settings.MangleAllowTarget),
+                new Rule(Accepted, settings.MangleAllowTarget),
                 new Rule(Match.All, RuleAction.Jump(ChainNames.FromHostEndpoint)),
-                new Rule(Accepted, RuleAction.Accept, "Host endpoint policy accepted packet."),
+                new Rule(Accepted, settings.MangleAllowTarget, "Host endpoint policy accepted packet."),
             ]));
         table.SetChain(new Chain(
             "cali-POSTROUTING",
@@ -92,8 +85,7 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family, Fun
                 new Rule(Match.All.ConntrackState(ConntrackStates.Dnat), RuleAction.Jump(ChainNames.ToHostEndpoint)),
                 new Rule(Accepted, RuleAction.Return, "Host endpoint policy accepted packet."),
             ]));
-        table.SetChain(new Chain(ChainNames.FromHostEndpoint, []));
-        table.SetChain(new Chain(ChainNames.ToHostEndpoint, []));
+        Failsafes(table, raw: false);
         table.SetInserts("PREROUTING", [Hook("PREROUTING")]);
         table.SetInserts("POSTROUTING", [Hook("POSTROUTING")]);
     }
@@ -111,7 +103,6 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family, Fun
             ]));
         table.SetChain(new Chain(ChainNames.FloatingDnat, []));
         table.SetChain(new Chain(ChainNames.FloatingSnat, []));
-        table.SetChain(new Chain(ChainNames.NatOutgoing, []));
         table.SetInserts("PREROUTING", [Hook("PREROUTING")]);
         table.SetInserts("OUTPUT", [Hook("OUTPUT")]);
 
@@ -135,10 +126,10 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family, Fun
             yield return new Rule(Match.All.InInterface(prefix), RuleAction.Goto(ChainNames.WorkloadToHost));
         }
 
-        yield return new Rule(Accepted, RuleAction.Accept);
+        yield return new Rule(Accepted, settings.FilterAllowTarget);
         yield return ClearAll;
         yield return new Rule(Match.All, RuleAction.Jump(ChainNames.FromHostEndpoint));
-        yield return new Rule(Accepted, RuleAction.Accept, "Host endpoint policy accepted packet.");
+        yield return new Rule(Accepted, settings.FilterAllowTarget, "Host endpoint policy accepted packet.");
     }
 
     private IEnumerable<Rule> Forward()
@@ -157,7 +148,7 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family, Fun
 
     private IEnumerable<Rule> Output()
     {
-        yield return new Rule(Accepted, RuleAction.Accept);
+        yield return new Rule(Accepted, settings.FilterAllowTarget);
         foreach (string prefix in Prefixes())
         {
             yield return new Rule(Match.All.OutInterface(prefix), RuleAction.Return);
@@ -170,8 +161,19 @@ internal sealed class StaticRenderer(RuleSettings settings, IpFamily family, Fun
 
         yield return ClearAll;
         yield return new Rule(Match.All.NotConntrackState(ConntrackStates.Dnat), RuleAction.Jump(ChainNames.ToHostEndpoint));
-        yield return new Rule(Accepted, RuleAction.Accept, "Host endpoint policy accepted packet.");
+        yield return new Rule(Accepted, settings.FilterAllowTarget, "Host endpoint policy accepted packet.");
     }
+
+    /// <summary>Advertised service addresses that nothing took on the way: sent back to the network they would come again and again.</summary>
+    public Chain CidrBlock(IEnumerable<IpPrefix> serviceCidrs) => new(
+        ChainNames.CidrBlock,
+        settings.ServiceLoop == LoopPrevention.Disabled
+            ? []
+            :
+            [
+                .. serviceCidrs.Where(c => c.Family == family).Order()
+                    .Select(c => new Rule(Match.All.DestinationNet(c), settings.ServiceLoop == LoopPrevention.Drop ? RuleAction.Drop : RuleAction.Reject)),
+            ]);
 
     private IEnumerable<Rule> WorkloadToHost()
     {

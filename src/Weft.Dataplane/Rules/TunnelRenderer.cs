@@ -38,14 +38,14 @@ internal sealed class TunnelRenderer(RuleSettings settings, IpFamily family, Fun
         if (_ipip)
         {
             yield return new Rule(
-                IpipPackets.SourceIpSet(setName(NatRenderer.AllHosts)).DestinationIsLocal(), RuleAction.Accept, "Allow IPIP packets from Calico hosts");
+                IpipPackets.SourceIpSet(setName(NatRenderer.AllHosts)).DestinationIsLocal(), settings.FilterAllowTarget, "Allow IPIP packets from Calico hosts");
             yield return new Rule(IpipPackets, settings.DenyTarget, "Drop IPIP packets from non-Calico hosts");
         }
 
         if (_vxlan)
         {
             yield return new Rule(
-                VxlanPackets.SourceIpSet(setName(AllVxlan)).DestinationIsLocal(), RuleAction.Accept, $"Allow {FamilyName} VXLAN packets from allowed hosts");
+                VxlanPackets.SourceIpSet(setName(AllVxlan)).DestinationIsLocal(), settings.FilterAllowTarget, $"Allow {FamilyName} VXLAN packets from allowed hosts");
             yield return new Rule(
                 VxlanPackets.DestinationIsLocal(), family == IpFamily.IPv4 ? RuleAction.Drop : settings.DenyTarget,
                 $"Drop {FamilyName} VXLAN packets from non-allowed hosts");
@@ -57,13 +57,13 @@ internal sealed class TunnelRenderer(RuleSettings settings, IpFamily family, Fun
         if (_ipip)
         {
             yield return new Rule(
-                IpipPackets.DestinationIpSet(setName(NatRenderer.AllHosts)).SourceIsLocal(), RuleAction.Accept, "Allow IPIP packets to other Calico hosts");
+                IpipPackets.DestinationIpSet(setName(NatRenderer.AllHosts)).SourceIsLocal(), settings.FilterAllowTarget, "Allow IPIP packets to other Calico hosts");
         }
 
         if (_vxlan)
         {
             yield return new Rule(
-                VxlanPackets.SourceIsLocal().DestinationIpSet(setName(AllVxlan)), RuleAction.Accept, $"Allow {FamilyName} VXLAN packets to other allowed hosts");
+                VxlanPackets.SourceIsLocal().DestinationIpSet(setName(AllVxlan)), settings.FilterAllowTarget, $"Allow {FamilyName} VXLAN packets to other allowed hosts");
         }
     }
 

@@ -1,3 +1,5 @@
+using Weft.Primitives.Net;
+
 namespace Weft.Policy.Output;
 
 /// <summary>
@@ -31,4 +33,12 @@ public sealed record ConfigUpdate(IReadOnlyDictionary<string, string> Global, IR
 
     private static bool Same(IReadOnlyDictionary<string, string> a, IReadOnlyDictionary<string, string> b) =>
         ReferenceEquals(a, b) || (a.Count == b.Count && a.All(field => b.TryGetValue(field.Key, out string? value) && value == field.Value));
+}
+
+/// <summary>Addresses of services that BGP advertises as blocks (BGPConfiguration "default").</summary>
+public sealed record ServiceCidrsUpdate(IReadOnlyList<IpPrefix> Cidrs) : DataplaneUpdate
+{
+    public bool Equals(ServiceCidrsUpdate? other) => other is not null && Cidrs.SequenceEqual(other.Cidrs);
+
+    public override int GetHashCode() => Cidrs.Count;
 }

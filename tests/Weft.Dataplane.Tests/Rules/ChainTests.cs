@@ -56,8 +56,8 @@ public sealed class ChainTests
             FailsafeOutbound = [new FailsafePort(6, 23, IpPrefix.Parse("0.0.0.0/0")), new FailsafePort(6, 23, IpPrefix.Parse("::/0"))],
         };
         Recorder v4 = new(), v6 = new();
-        new StaticRenderer(settings, IpFamily.IPv4, static id => $"cali40{id}").RenderRaw(v4);
-        new StaticRenderer(settings, IpFamily.IPv6, static id => $"cali40{id}").RenderRaw(v6);
+        Static(settings, IpFamily.IPv4).RenderRaw(v4);
+        Static(settings, IpFamily.IPv6).RenderRaw(v6);
 
         Assert.Equal(
             [
@@ -74,7 +74,7 @@ public sealed class ChainTests
     public void Raw_DropsForgedSources()
     {
         Recorder raw = new();
-        new StaticRenderer(s_settings, IpFamily.IPv4, static id => $"cali40{id}").RenderRaw(raw);
+        Static(s_settings, IpFamily.IPv4).RenderRaw(raw);
 
         Assert.Equal(
             [
@@ -170,8 +170,8 @@ public sealed class ChainTests
     [Fact]
     public void Masquerade_LeavesThePools()
     {
-        NatRenderer plain = new(s_settings, id => $"cali40{id}");
-        NatRenderer ports = new(s_settings with { NatPortRange = "1024:2048", NatExcludesHosts = true }, id => $"cali40{id}");
+        NatRenderer plain = new(s_settings, IpFamily.IPv4, id => $"cali40{id}");
+        NatRenderer ports = new(s_settings with { NatPortRange = "1024:2048", NatExcludesHosts = true }, IpFamily.IPv4, id => $"cali40{id}");
 
         Assert.Empty(plain.NatOutgoing(anyPool: false).Rules);
         Assert.Equal(
@@ -189,6 +189,8 @@ public sealed class ChainTests
         Assert.Throws<ArgumentException>(() => MarkBits.From(0x0f));
     }
 
+    private static StaticRenderer Static(RuleSettings settings, IpFamily family) => new(settings, family, id => $"cali40{id}");
+
     private static PolicyId Gnp(string name) => new("GlobalNetworkPolicy", "", name);
 
     private static WorkloadEndpointUpdate Endpoint(IReadOnlyList<TierPolicies> tiers, IReadOnlyList<string> profiles) =>
@@ -199,7 +201,7 @@ public sealed class ChainTests
     private static Recorder Filter(IpFamily family = IpFamily.IPv4)
     {
         Recorder table = new();
-        new StaticRenderer(s_settings, family, static id => $"cali40{id}").RenderFilter(table);
+        Static(s_settings, family).RenderFilter(table);
         return table;
     }
 
@@ -216,35 +218,5 @@ public sealed class ChainTests
         }
 
         return null;
-    }
-
-    /// <summary>A table that only remembers.</summary>
-    private sealed class Recorder : IRuleTable
-    {
-        public Dictionary<string, Chain> Chains { get; } = [];
-
-        public Dictionary<string, Rule[]> Appends { get; } = [];
-
-        public string[] Text(string chain) => ChainTests.Text(Chains[chain]);
-
-        public void SetChain(Chain chain) => Chains[chain.Name] = chain;
-
-        public void RemoveChain(string name) => Chains.Remove(name);
-
-        public void SetDispatch(Dispatch dispatch)
-        {
-        }
-
-        public void SetInserts(string kernelChain, ReadOnlySpan<Rule> rules)
-        {
-        }
-
-        public void SetAppends(string kernelChain, ReadOnlySpan<Rule> rules) => Appends[kernelChain] = rules.ToArray();
-
-        public void QueueResync()
-        {
-        }
-
-        public ApplyStatus Apply() => ApplyStatus.Done;
     }
 }

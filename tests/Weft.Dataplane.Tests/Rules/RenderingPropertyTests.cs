@@ -27,7 +27,7 @@ public sealed class RenderingPropertyTests
             RandomRules random = new(seed);
             DataplaneRule rule = random.Next();
             List<Rule> rendered = [];
-            new RuleRenderer(s_settings, family, id => id).Append(rule, rendered);
+            new RuleRenderer(s_settings, family, id => id).Append(rule, new RuleOwner("default", "gnp", "", "p", true, true), 0, rendered);
             for (int i = 0; i < 40; i++)
             {
                 Packet packet = Packet.Random(random, family);

@@ -192,7 +192,7 @@ public sealed class RuleRendererTests
     private static IReadOnlyList<string> Render(DataplaneRule rule, IpFamily family = IpFamily.IPv4)
     {
         List<Rule> rules = [];
-        new RuleRenderer(s_settings, family, id => $"cali40{id}").Append(rule, rules);
+        new RuleRenderer(s_settings, family, id => $"cali40{id}").Append(rule, new RuleOwner("default", "gnp", "", "p", true, true), 0, rules);
         return [.. rules.Select(r => r.Text)];
     }
 

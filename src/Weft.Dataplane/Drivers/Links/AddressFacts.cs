@@ -29,21 +29,10 @@ public sealed class AddressFacts : IReconciler
     public IReadOnlyCollection<InterfaceAddress> Of(int linkIndex) => _byLink.TryGetValue(linkIndex, out HashSet<InterfaceAddress>? addresses) ? addresses : [];
 
     /// <summary>The link that has the address; 0 when none has.</summary>
-    public int HolderOf(IpAddress address)
-    {
-        foreach ((int link, HashSet<InterfaceAddress> addresses) in _byLink)
-        {
-            foreach (InterfaceAddress held in addresses)
-            {
-                if (held.Address == address)
-                {
-                    return link;
-                }
-            }
-        }
+    public int HolderOf(IpAddress address) => HoldersOf(address).FirstOrDefault();
 
-        return 0;
-    }
+    /// <summary>All links that have the address.</summary>
+    public IEnumerable<int> HoldersOf(IpAddress address) => _byLink.Where(l => l.Value.Any(held => held.Address == address)).Select(static l => l.Key);
 
     /// <summary>A notification of the kernel.</summary>
     public void OnAddress(AddressInfo address, ChangeKind change)
