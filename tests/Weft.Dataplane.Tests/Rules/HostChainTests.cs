@@ -139,9 +139,10 @@ public sealed class HostChainTests
         Assert.Equal(
             [
                 "--jump cali-fip-snat", "--jump cali-nat-outgoing",
+                "-p udp --out-interface tunl0 -m addrtype ! --src-type LOCAL --limit-iface-out -m addrtype --src-type LOCAL --jump MASQUERADE --to-ports 4790-65535 --random-fully",
+                "--out-interface tunl0 -m addrtype ! --src-type LOCAL --limit-iface-out -m addrtype --src-type LOCAL --jump MASQUERADE --random-fully",
                 "-p udp --out-interface vxlan.calico -m addrtype ! --src-type LOCAL --limit-iface-out -m addrtype --src-type LOCAL --jump MASQUERADE --to-ports 4790-65535 --random-fully",
                 "--out-interface vxlan.calico -m addrtype ! --src-type LOCAL --limit-iface-out -m addrtype --src-type LOCAL --jump MASQUERADE --random-fully",
-                "--out-interface tunl0 -m addrtype ! --src-type LOCAL --limit-iface-out -m addrtype --src-type LOCAL --jump MASQUERADE --random-fully",
             ],
             nat.Text("cali-POSTROUTING"));
     }
