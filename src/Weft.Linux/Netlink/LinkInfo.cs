@@ -31,6 +31,15 @@ public sealed record LinkInfo
     /// <summary>IFLA_LINK: for a veth the index of the other end, in the namespace of the other end.</summary>
     public int ParentIndex { get; init; }
 
+    /// <summary>The id that this namespace knows the other end's namespace by; null when the other end is in the same one.</summary>
+    public int? ParentNamespaceId { get; init; }
+
+    /// <summary>IFLA_GROUP; 0 unless somebody set it.</summary>
+    public uint Group { get; init; }
+
+    /// <summary>IFLA_IFALIAS: free text that stays with the link; empty for none.</summary>
+    public string Alias { get; init; } = string.Empty;
+
     /// <summary>How a VXLAN device was made; null for every other kind.</summary>
     public VxlanSettings? Vxlan { get; init; }
 }

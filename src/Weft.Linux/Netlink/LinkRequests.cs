@@ -22,6 +22,9 @@ public sealed record VethEnd(string Name)
     /// <summary>Transmit and receive queues; 0 leaves the kernel's default (one each).</summary>
     public int Queues { get; init; }
 
+    /// <summary>Free text kept with the end, at most 255 bytes; empty for none.</summary>
+    public string Alias { get; init; } = string.Empty;
+
     /// <summary>Where the end is born; null for the namespace of the socket.</summary>
     public NetNamespace? Namespace { get; init; }
 }
@@ -76,6 +79,19 @@ public sealed class LinkRequests
         request.Put(IFLA_IFNAME, name);
         int info = request.BeginNested(IFLA_LINKINFO);
         request.Put(IFLA_INFO_KIND, "bridge");
+        request.EndNested(info);
+        return _netlink.Execute(request.Finish());
+    }
+
+    /// <summary>An intermediate functional block: what is redirected to it passes its queue and goes on as if nothing had happened.</summary>
+    public NetlinkResult CreateIfb(string name, int mtu)
+    {
+        NetlinkRequest request = new(stackalloc byte[256], RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+        request.Header(new IfInfoMsg { Flags = IFF_UP, Change = IFF_UP });
+        request.Put(IFLA_IFNAME, name);
+        PutShape(ref request, null, mtu);
+        int info = request.BeginNested(IFLA_LINKINFO);
+        request.Put(IFLA_INFO_KIND, "ifb");
         request.EndNested(info);
         return _netlink.Execute(request.Finish());
     }
@@ -164,6 +180,49 @@ public sealed class LinkRequests
         return result;
     }
 
+    /// <summary>
+    /// Takes a link out of service at once: down (which also takes the routes over it away), then into a group and under another name, so that its own is free
+    /// again. What remains, <see cref="DeleteGroup"/>, waits long.
+    /// </summary>
+    /// <param name="namespaceId">Where the link is, as <see cref="LinkInfo.ParentNamespaceId"/> tells; null for the namespace of the socket.</param>
+    public NetlinkResult Retire(int index, string newName, uint group, int? namespaceId = null)
+    {
+        // Two messages: older kernels rename only what is down already.
+        Span<byte> batch = stackalloc byte[256];
+        NetlinkRequest down = new(batch, RTM_SETLINK, NLM_F_ACK);
+        down.Header(new IfInfoMsg { Index = index, Change = IFF_UP });
+        PutTarget(ref down, namespaceId);
+        int length = down.Finish().Length;
+        NetlinkRequest aside = new(batch[length..], RTM_SETLINK, NLM_F_ACK);
+        aside.Header(new IfInfoMsg { Index = index });
+        PutTarget(ref aside, namespaceId);
+        aside.Put(IFLA_GROUP, group);
+        aside.Put(IFLA_IFNAME, newName);
+        length += aside.Finish().Length;
+        Span<NetlinkResult> results = new NetlinkResult[2];
+        NetlinkResult sent = _netlink.ExecuteBatch(batch[..length], results);
+        return !sent.IsSuccess ? sent : !results[0].IsSuccess ? results[0] : results[1];
+
+        static void PutTarget(ref NetlinkRequest request, int? id)
+        {
+            if (id is { } space)
+            {
+                request.Put(IFLA_TARGET_NETNSID, space);
+            }
+        }
+    }
+
+    /// <summary>Deletes every link of the group together, and their peers: one wait for all. ENODEV when there is none.</summary>
+    /// <param name="group">Not 0, which every link belongs to.</param>
+    public NetlinkResult DeleteGroup(uint group)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(group);
+        NetlinkRequest request = new(stackalloc byte[64], RTM_DELLINK, 0);
+        request.Header(new IfInfoMsg());
+        request.Put(IFLA_GROUP, group);
+        return _netlink.Execute(request.Finish());
+    }
+
     /// <summary>Deleting one end of a veth pair deletes the other.</summary>
     public NetlinkResult Delete(int index)
     {
@@ -217,8 +276,10 @@ public sealed class LinkRequests
         }
 
         IfInfoMsg header = MemoryMarshal.Read<IfInfoMsg>(payload);
-        string name = string.Empty, kind = string.Empty;
+        string name = string.Empty, kind = string.Empty, alias = string.Empty;
         VxlanSettings? vxlan = null;
+        int? space = null;
+        uint group = 0;
         int mtu = 0, master = 0, parent = 0;
         MacAddress mac = default;
         AttributeReader attributes = new(payload[size..]);
@@ -230,6 +291,9 @@ public sealed class LinkRequests
                 case IFLA_MTU: mtu = (int)AttributeReader.U32(value); break;
                 case IFLA_MASTER: master = (int)AttributeReader.U32(value); break;
                 case IFLA_LINK: parent = (int)AttributeReader.U32(value); break;
+                case IFLA_LINK_NETNSID: space = (int)AttributeReader.U32(value); break;
+                case IFLA_GROUP: group = AttributeReader.U32(value); break;
+                case IFLA_IFALIAS: alias = AttributeReader.Text(value); break;
                 case IFLA_ADDRESS when value.Length == 6: mac = MacAddress.FromBytes(value); break;
                 case IFLA_LINKINFO: ParseInfo(value, ref kind, ref vxlan); break;
             }
@@ -247,6 +311,9 @@ public sealed class LinkRequests
             Mac = mac,
             MasterIndex = master,
             ParentIndex = parent,
+            ParentNamespaceId = space,
+            Group = group,
+            Alias = alias,
             Vxlan = vxlan is null ? null : vxlan with { Name = name, Mac = mac, Mtu = mtu },
         };
     }
@@ -325,6 +392,11 @@ public sealed class LinkRequests
         {
             request.Put(IFLA_NUM_TX_QUEUES, end.Queues);
             request.Put(IFLA_NUM_RX_QUEUES, end.Queues);
+        }
+
+        if (end.Alias.Length > 0)
+        {
+            request.Put(IFLA_IFALIAS, end.Alias);
         }
 
         if (end.Namespace is { } space)
