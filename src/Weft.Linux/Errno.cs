@@ -29,6 +29,7 @@ public enum Errno
     ENOSPC = 28,
     EROFS = 30,
     ERANGE = 34,
+    ENAMETOOLONG = 36,
     ENOSYS = 38,
     EPROTO = 71,
     EOPNOTSUPP = 95,
@@ -38,6 +39,7 @@ public enum Errno
     ENETDOWN = 100,
     ENETUNREACH = 101,
     ENOBUFS = 105,
+    ECONNREFUSED = 111,
     ETIMEDOUT = 110,
     EHOSTUNREACH = 113,
 

@@ -22,6 +22,10 @@ public readonly record struct DispatchChoice(Invocation Invocation, string Name)
 /// </summary>
 public static class Dispatch
 {
+    /// <summary>A CNI call never has arguments. Without CNI_COMMAND a plugin name on the disk is still a plugin, and must say what it misses.</summary>
+    public static bool IsCni(string argv0, string? firstArgument, string? cniCommand) =>
+        firstArgument is null && (!string.IsNullOrEmpty(cniCommand) || Path.GetFileName(argv0.AsSpan()) is "weft-ipam");
+
     /// <param name="argv0">The name the executable was called by; a runtime may call a copy or link of it by the "type" of its network.</param>
     /// <param name="firstArgument">argv[1], or null.</param>
     /// <param name="cniCommand">CNI_COMMAND, or null.</param>
@@ -31,10 +35,7 @@ public static class Dispatch
     {
         if (firstArgument is null)
         {
-            // A CNI call never has arguments. Without CNI_COMMAND a plugin name on the disk is still a plugin, and must say what it misses.
-            return !string.IsNullOrEmpty(cniCommand) || Path.GetFileName(argv0) is "weft-ipam"
-                ? new DispatchChoice(Invocation.Cni, "cni")
-                : new DispatchChoice(Invocation.Help, "help");
+            return IsCni(argv0, firstArgument, cniCommand) ? new DispatchChoice(Invocation.Cni, "cni") : new DispatchChoice(Invocation.Help, "help");
         }
 
         return firstArgument switch

@@ -8,21 +8,18 @@ namespace Weft;
 /// <summary>The entry: chooses, composes, turns the outcome into an exit code.</summary>
 internal static class Program
 {
-    public static async Task<int> Main(string[] arguments)
+    public static Task<int> Main(string[] arguments)
     {
-        DispatchChoice choice = Dispatch.Choose(
-            Environment.GetCommandLineArgs()[0],
-            arguments.FirstOrDefault(),
-            Environment.GetEnvironmentVariable("CNI_COMMAND"),
-            RoleTable.Roles.Keys.ToHashSet(),
-            RoleTable.Commands.Keys.ToHashSet());
-        return choice.Invocation == Invocation.Cni ? await RunCniAsync() : (int)await RunAsync(choice, arguments);
+        string argv0 = Environment.GetCommandLineArgs()[0];
+        string? first = arguments.Length > 0 ? arguments[0] : null;
+        string? cniCommand = Environment.GetEnvironmentVariable("CNI_COMMAND");
+
+        // Nothing of the console, the settings, the signals or the tables of roles is touched: a runtime waits, and standard output belongs to the CNI result alone.
+        return Dispatch.IsCni(argv0, first, cniCommand) ? CniMain.RunProcessAsync(Path.GetFileName(argv0)) : RunOtherAsync(argv0, first, cniCommand, arguments);
     }
 
-    /// <summary>Nothing of the console, the settings or the signals is touched: standard output belongs to the CNI result alone.</summary>
-    private static Task<int> RunCniAsync() => CniMain.RunAsync(
-        Environment.GetEnvironmentVariables(), Console.OpenStandardInput(), Console.OpenStandardOutput(), Console.OpenStandardError(), CancellationToken.None,
-        Path.GetFileName(Environment.GetCommandLineArgs()[0]));
+    private static async Task<int> RunOtherAsync(string argv0, string? first, string? cniCommand, string[] arguments) => (int)await RunAsync(
+        Dispatch.Choose(argv0, first, cniCommand, RoleTable.Roles.Keys.ToHashSet(), RoleTable.Commands.Keys.ToHashSet()), arguments);
 
     public static string Version => typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 

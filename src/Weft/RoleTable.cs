@@ -5,6 +5,7 @@ using Weft.Ctl.Resources;
 using Weft.Hosting;
 using Weft.Lab;
 using Weft.Node.Agent;
+using Weft.Node.Install;
 using Weft.Node.Router;
 
 namespace Weft;
@@ -28,6 +29,7 @@ internal static class RoleTable
         ["delete"] = () => new DeleteCommand(),
         ["node"] = () => new NodeCommand(),
         ["ipam"] = () => new IpamCommand(),
+        ["cni"] = () => new CniCommand(),
         ["config"] = () => new ConfigCommand(),
         ["lab"] = () => new LabCommand(),
         ["completion"] = () => new CompletionCommand(),

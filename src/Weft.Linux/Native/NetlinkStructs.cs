@@ -108,3 +108,70 @@ internal struct FibRuleHdr
     public byte Action;
     public uint Flags;
 }
+
+/// <summary>struct tcmsg</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct TcMsg
+{
+    public byte Family;
+    public byte Pad1;
+    public ushort Pad2;
+    public int Index;
+    public uint Handle;
+    public uint Parent;
+    public uint Info;
+}
+
+/// <summary>struct tc_ratespec</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct TcRateSpec
+{
+    public byte CellLog;
+    public byte LinkLayer;
+    public ushort Overhead;
+    public short CellAlign;
+    public ushort Mpu;
+    public uint Rate;
+}
+
+/// <summary>struct tc_tbf_qopt</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct TcTbfQopt
+{
+    public TcRateSpec Rate;
+    public TcRateSpec PeakRate;
+    public uint Limit;
+    public uint Buffer;
+    public uint Mtu;
+}
+
+/// <summary>struct tc_u32_sel followed by one struct tc_u32_key: 16 bytes each.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct TcU32SelOne
+{
+    public byte Flags;
+    public byte OffShift;
+    public byte Keys;
+    public ushort OffMask;
+    public ushort Off;
+    public short OffOff;
+    public short Hoff;
+    public uint Hmask;
+    public uint KeyMask;
+    public uint KeyValue;
+    public int KeyOff;
+    public int KeyOffMask;
+}
+
+/// <summary>struct tc_mirred</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct TcMirred
+{
+    public uint Index;
+    public uint Capab;
+    public int Action;
+    public int RefCount;
+    public int BindCount;
+    public int MirrorAction;
+    public uint InterfaceIndex;
+}

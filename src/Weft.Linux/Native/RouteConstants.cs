@@ -47,7 +47,6 @@ internal static class RouteConstants
     public const ushort IFLA_NUM_TX_QUEUES = 31;
     public const ushort IFLA_NUM_RX_QUEUES = 32;
     public const ushort IFLA_LINK_NETNSID = 37;
-    public const ushort IFLA_TARGET_NETNSID = 46;
     public const ushort IFLA_INFO_KIND = 1;
     public const ushort IFLA_INFO_DATA = 2;
     public const ushort VETH_INFO_PEER = 1;
@@ -97,6 +96,7 @@ internal static class RouteConstants
     public const ushort NUD_NOARP = 0x40;
     public const ushort NUD_REACHABLE = 0x02;
 
+    public const ushort FRA_SRC = 2;
     public const ushort FRA_PRIORITY = 6;
     public const ushort FRA_FWMARK = 10;
     public const ushort FRA_TABLE = 15;

@@ -31,9 +31,6 @@ public sealed record LinkInfo
     /// <summary>IFLA_LINK: for a veth the index of the other end, in the namespace of the other end.</summary>
     public int ParentIndex { get; init; }
 
-    /// <summary>The id that this namespace knows the other end's namespace by; null when the other end is in the same one.</summary>
-    public int? ParentNamespaceId { get; init; }
-
     /// <summary>IFLA_GROUP; 0 unless somebody set it.</summary>
     public uint Group { get; init; }
 

@@ -22,9 +22,6 @@ public sealed record VethEnd(string Name)
     /// <summary>Transmit and receive queues; 0 leaves the kernel's default (one each).</summary>
     public int Queues { get; init; }
 
-    /// <summary>Free text kept with the end, at most 255 bytes; empty for none.</summary>
-    public string Alias { get; init; } = string.Empty;
-
     /// <summary>Where the end is born; null for the namespace of the socket.</summary>
     public NetNamespace? Namespace { get; init; }
 }
@@ -133,6 +130,15 @@ public sealed class LinkRequests
 
     public NetlinkResult SetUp(int index) => SetFlags(index, IFF_UP);
 
+    /// <summary>Up, and with a text that stays with the link and tells a later life of this program what it is; at most 255 bytes.</summary>
+    public NetlinkResult SetUp(int index, string alias)
+    {
+        NetlinkRequest request = new(stackalloc byte[320], RTM_SETLINK, 0);
+        request.Header(new IfInfoMsg { Index = index, Flags = IFF_UP, Change = IFF_UP });
+        request.Put(IFLA_IFALIAS, alias);
+        return _netlink.Execute(request.Finish());
+    }
+
     public NetlinkResult SetDown(int index) => SetFlags(index, 0);
 
     /// <param name="mtu">In bytes.</param>
@@ -184,32 +190,21 @@ public sealed class LinkRequests
     /// Takes a link out of service at once: down (which also takes the routes over it away), then into a group and under another name, so that its own is free
     /// again. What remains, <see cref="DeleteGroup"/>, waits long.
     /// </summary>
-    /// <param name="namespaceId">Where the link is, as <see cref="LinkInfo.ParentNamespaceId"/> tells; null for the namespace of the socket.</param>
-    public NetlinkResult Retire(int index, string newName, uint group, int? namespaceId = null)
+    public NetlinkResult Retire(int index, string newName, uint group)
     {
         // Two messages: older kernels rename only what is down already.
-        Span<byte> batch = stackalloc byte[256];
-        NetlinkRequest down = new(batch, RTM_SETLINK, NLM_F_ACK);
+        Span<byte> batch = stackalloc byte[160];
+        NetlinkRequest down = new(batch, RTM_SETLINK, 0);
         down.Header(new IfInfoMsg { Index = index, Change = IFF_UP });
-        PutTarget(ref down, namespaceId);
         int length = down.Finish().Length;
-        NetlinkRequest aside = new(batch[length..], RTM_SETLINK, NLM_F_ACK);
+        NetlinkRequest aside = new(batch[length..], RTM_SETLINK, 0);
         aside.Header(new IfInfoMsg { Index = index });
-        PutTarget(ref aside, namespaceId);
         aside.Put(IFLA_GROUP, group);
         aside.Put(IFLA_IFNAME, newName);
         length += aside.Finish().Length;
         Span<NetlinkResult> results = new NetlinkResult[2];
         NetlinkResult sent = _netlink.ExecuteBatch(batch[..length], results);
         return !sent.IsSuccess ? sent : !results[0].IsSuccess ? results[0] : results[1];
-
-        static void PutTarget(ref NetlinkRequest request, int? id)
-        {
-            if (id is { } space)
-            {
-                request.Put(IFLA_TARGET_NETNSID, space);
-            }
-        }
     }
 
     /// <summary>Deletes every link of the group together, and their peers: one wait for all. ENODEV when there is none.</summary>
@@ -278,7 +273,6 @@ public sealed class LinkRequests
         IfInfoMsg header = MemoryMarshal.Read<IfInfoMsg>(payload);
         string name = string.Empty, kind = string.Empty, alias = string.Empty;
         VxlanSettings? vxlan = null;
-        int? space = null;
         uint group = 0;
         int mtu = 0, master = 0, parent = 0;
         MacAddress mac = default;
@@ -291,7 +285,6 @@ public sealed class LinkRequests
                 case IFLA_MTU: mtu = (int)AttributeReader.U32(value); break;
                 case IFLA_MASTER: master = (int)AttributeReader.U32(value); break;
                 case IFLA_LINK: parent = (int)AttributeReader.U32(value); break;
-                case IFLA_LINK_NETNSID: space = (int)AttributeReader.U32(value); break;
                 case IFLA_GROUP: group = AttributeReader.U32(value); break;
                 case IFLA_IFALIAS: alias = AttributeReader.Text(value); break;
                 case IFLA_ADDRESS when value.Length == 6: mac = MacAddress.FromBytes(value); break;
@@ -311,7 +304,6 @@ public sealed class LinkRequests
             Mac = mac,
             MasterIndex = master,
             ParentIndex = parent,
-            ParentNamespaceId = space,
             Group = group,
             Alias = alias,
             Vxlan = vxlan is null ? null : vxlan with { Name = name, Mac = mac, Mtu = mtu },
@@ -392,11 +384,6 @@ public sealed class LinkRequests
         {
             request.Put(IFLA_NUM_TX_QUEUES, end.Queues);
             request.Put(IFLA_NUM_RX_QUEUES, end.Queues);
-        }
-
-        if (end.Alias.Length > 0)
-        {
-            request.Put(IFLA_IFALIAS, end.Alias);
         }
 
         if (end.Namespace is { } space)

@@ -18,6 +18,7 @@ public sealed class RouteSocket : IDisposable
         Routes = new RouteRequests(netlink);
         Neighbors = new NeighborRequests(netlink);
         Rules = new RuleRequests(netlink);
+        Qdiscs = new QdiscRequests(netlink);
     }
 
     public LinkRequests Links { get; }
@@ -29,6 +30,8 @@ public sealed class RouteSocket : IDisposable
     public NeighborRequests Neighbors { get; }
 
     public RuleRequests Rules { get; }
+
+    public QdiscRequests Qdiscs { get; }
 
     /// <param name="space">Null for the namespace of the calling thread.</param>
     public static RouteSocket Open(NetNamespace? space = null) => new(NetlinkSocket.OpenRoute(space));

@@ -7,12 +7,14 @@ using static Weft.Linux.Native.RouteConstants;
 
 namespace Weft.Linux.Netlink;
 
-/// <summary>A policy routing rule: "priority: [not] fwmark mark/mask lookup table".</summary>
+/// <summary>A policy routing rule: "priority: [not] from source fwmark mark/mask lookup table".</summary>
 /// <param name="Priority">Lower is asked first.</param>
 /// <param name="Mark">Compared after <paramref name="Mask"/>; a mask of 0 matches every packet.</param>
 /// <param name="Invert">Matches the packets the mark does not.</param>
 /// <param name="Protocol">RTPROT_*: who wrote it.</param>
-public readonly record struct RoutingRule(IpFamily Family, uint Priority, uint Table, uint Mark = 0, uint Mask = 0, bool Invert = false, byte Protocol = 0);
+/// <param name="Source">Null for any source.</param>
+public readonly record struct RoutingRule(
+    IpFamily Family, uint Priority, uint Table, uint Mark = 0, uint Mask = 0, bool Invert = false, byte Protocol = 0, IpPrefix? Source = null);
 
 /// <summary>Policy routing rules: add, delete, read. Only the selectors weft writes are understood.</summary>
 public sealed class RuleRequests
@@ -43,6 +45,7 @@ public sealed class RuleRequests
         {
             Family = Family.ToKernel(rule.Family),
             Action = FR_ACT_TO_TBL,
+            SourceLength = (byte)(rule.Source?.Length ?? 0),
             Flags = rule.Invert ? FIB_RULE_INVERT : 0,
         });
         request.Put(FRA_PRIORITY, rule.Priority);
@@ -51,6 +54,11 @@ public sealed class RuleRequests
         {
             request.Put(FRA_FWMARK, rule.Mark);
             request.Put(FRA_FWMASK, rule.Mask);
+        }
+
+        if (rule.Source is { } source)
+        {
+            request.Put(FRA_SRC, source.Address);
         }
 
         if (rule.Protocol != 0)
@@ -80,6 +88,7 @@ public sealed class RuleRequests
             {
                 rule = attribute switch
                 {
+                    FRA_SRC when value.Length is 4 or 16 => rule with { Source = new IpPrefix(IpAddress.FromBytes(value), header.SourceLength) },
                     FRA_PRIORITY => rule with { Priority = AttributeReader.U32(value) },
                     FRA_TABLE => rule with { Table = AttributeReader.U32(value) },
                     FRA_FWMARK => rule with { Mark = AttributeReader.U32(value) },

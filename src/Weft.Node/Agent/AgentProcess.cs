@@ -68,6 +68,8 @@ internal sealed class AgentProcess
     private readonly PolicyLoop _policy;
     private readonly LifeSign _lifeSign;
     private readonly NodeStartup _startup;
+    private readonly CniExecutor _executor;
+    private readonly DeferredDels _deferred;
     private readonly CniServer _server;
     private readonly StatusReport _status;
 
@@ -78,17 +80,19 @@ internal sealed class AgentProcess
         _state = new AgentState(context.Time);
         _progress = new EndpointProgress(parts.Settings.PolicyWait, context.Time);
         _dataplane = parts.Dataplane(_progress, _state);
-        _policy = new PolicyLoop(node, _dataplane, _progress, _state, context.Time, _logger);
+        NodeMtu mtu = new(parts.Settings.Mtu, NodeMtu.DefaultFile, context.Time);
+        _policy = new PolicyLoop(node, _dataplane, _progress, _state, mtu, context.Time, _logger);
         _lifeSign = new LifeSign(node, parts.Settings.StatusPeriod, parts.Datastore, context.Time, _logger);
         _startup = new NodeStartup(parts.Node, parts.Datastore, parts.Host, Version, context.Time, context.Logs);
         _status = new StatusReport(node, _state, _progress, _lifeSign, context.Time.GetUtcNow());
-        _server = new CniServer(
-            new CniExecutor(new CniServices
+        ILogger cni = context.Logs.CreateLogger("cni");
+        _executor = new CniExecutor(new CniServices
             {
                 Datastore = parts.Datastore, Addresses = parts.Addresses, Network = parts.Network, PolicyWait = _progress, Readiness = _state, Node = node,
-                DefaultMtu = parts.Settings.Mtu, Time = context.Time, Logger = context.Logs.CreateLogger("cni"),
-            }),
-            _status.Write);
+                DefaultMtu = () => mtu.Value, PodsStartWithoutPolicy = parts.Settings.PodsStartWithoutPolicy, Time = context.Time, Logger = cni,
+            });
+        _deferred = new DeferredDels(DeferredDels.FolderBeside(parts.Settings.SocketPath), context.Time, cni);
+        _server = new CniServer(_executor, _status.Write);
     }
 
     private static string Version => typeof(AgentProcess).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? string.Empty;
@@ -130,6 +134,7 @@ internal sealed class AgentProcess
             Guard("policy loop", _policy.RunAsync(end.Token)),
             Guard("dataplane loop", _dataplane.RunAsync(end.Token)),
             Guard("start-up", _startup.RunAsync(OnStartup, end.Token)),
+            Guard("deferred DELs", _deferred.RunAsync(_executor, _state, end.Token)),
             Guard("life sign", _lifeSign.RunAsync(end.Token)),
             Guard("watchdog", WatchAsync(end.Token)));
         return failed;
@@ -154,8 +159,14 @@ internal sealed class AgentProcess
         }
     }
 
-    private void OnStartup(string? problem) =>
+    private void OnStartup(string? problem)
+    {
         _state.SetStartupProblem(problem ?? (_startup.Problems.Count > 0 ? string.Join("; ", _startup.Problems) : null));
+        if (problem is null)
+        {
+            _state.SetStarted();
+        }
+    }
 
     /// <summary>Feeds systemd's watchdog as long as both loops come round, and renews the status line.</summary>
     private async Task WatchAsync(CancellationToken stop)

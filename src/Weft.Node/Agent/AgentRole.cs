@@ -35,6 +35,11 @@ public sealed class AgentRole : IRole
 
         ILogger logger = context.Logs.CreateLogger("agent");
         await using EtcdDatastore store = EtcdDatastore.Connect(datastore, context.Logs, context.Time);
+        ILogger cni = context.Logs.CreateLogger("cni");
+
+        // What an earlier life cut but did not live to delete is still marked.
+        LinkReaper reaper = new(space: null, cni);
+        reaper.Wake();
         AgentParts parts = new()
         {
             Settings = settings,
@@ -42,7 +47,7 @@ public sealed class AgentRole : IRole
             Datastore = store,
             Syncer = new EtcdSyncer(store, PolicyLoop.Ranges, context.Logs, context.Time),
             Addresses = new AddressAllocator(store, context.Logs, context.Time),
-            Network = new PodNetwork(context.Logs.CreateLogger("cni"), HostRoutes.ByDataplane),
+            Network = new PodNetwork(cni, HostRoutes.ByDataplane, hostSpace: null, reaper),
             Host = new KernelHost(),
             Dataplane = (progress, state) => new KernelDataplane(settings, node.Name, progress, state, context),
         };

@@ -17,14 +17,19 @@ public sealed record AgentSettings
         Section, "policy-wait", "10s", TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1),
         "How long a CNI ADD waits until routes and policy of its pod are in the kernel. After that ADD fails and is undone: no pod runs without its policy.");
 
+    private static readonly Setting<string> PolicyWaitExpiredSetting = Setting.Choice(
+        Section, "policy-wait-expired", "fail", ["fail", "continue"],
+        "What happens when policy-wait is over: fail undoes the ADD; continue starts the pod, whose traffic is dropped until the kernel knows it.");
+
     private static readonly Setting<long> MtuSetting = Setting.Integer(
-        Section, "mtu", 0, 0, 65535, "MTU of pod interfaces whose network configuration has none; 0 for the kernel's default.");
+        Section, "mtu", 0, 0, 65535,
+        "MTU of pod interfaces whose network configuration has none; 0 takes /var/lib/calico/mtu, or else the smallest of the host's interfaces less what the pools' encapsulation needs.");
 
     private static readonly Setting<TimeSpan> ReportSetting = Setting.Duration(
         Section, "status-period", "10s", TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10),
         "How often the agent writes its sign of life into the datastore; it expires after three periods.");
 
-    public static IReadOnlyList<ISetting> Settings { get; } = [RunDirSetting, BackendSetting, PolicyWaitSetting, MtuSetting, ReportSetting];
+    public static IReadOnlyList<ISetting> Settings { get; } = [RunDirSetting, BackendSetting, PolicyWaitSetting, PolicyWaitExpiredSetting, MtuSetting, ReportSetting];
 
     /// <summary>The flag --run-dir.</summary>
     public static ISetting RunDirOption => RunDirSetting;
@@ -36,7 +41,10 @@ public sealed record AgentSettings
 
     public required TimeSpan PolicyWait { get; init; }
 
-    /// <summary>Null for the kernel's default.</summary>
+    /// <summary>False: closed when in doubt.</summary>
+    public bool PodsStartWithoutPolicy { get; init; }
+
+    /// <summary>Null to find it out: <see cref="NodeMtu"/>.</summary>
     public int? Mtu { get; init; }
 
     public required TimeSpan StatusPeriod { get; init; }
@@ -57,6 +65,7 @@ public sealed record AgentSettings
             RunDir = reader.Get(RunDirSetting),
             IptablesBackend = reader.Get(BackendSetting),
             PolicyWait = reader.Get(PolicyWaitSetting),
+            PodsStartWithoutPolicy = reader.Get(PolicyWaitExpiredSetting) == "continue",
             Mtu = mtu == 0 ? null : (int)mtu,
             StatusPeriod = reader.Get(ReportSetting),
         };

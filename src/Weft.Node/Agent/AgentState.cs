@@ -29,6 +29,7 @@ internal sealed class AgentState(TimeProvider time) : INodeReadiness
     private SyncState _sync = new(SyncStatus.WaitForDatastore, "not connected yet", time.GetUtcNow(), EverInSync: false);
     private IReadOnlyDictionary<ModelKey, string> _problems = new Dictionary<ModelKey, string>();
     private ApplyState? _apply;
+    private bool _started;
     private string? _startupProblem = "the node has not been entered into the datastore yet";
 
     public SyncState Sync => Volatile.Read(ref _sync);
@@ -41,6 +42,8 @@ internal sealed class AgentState(TimeProvider time) : INodeReadiness
     /// <summary>What of the start-up is missing, or null.</summary>
     public string? StartupProblem => Volatile.Read(ref _startupProblem);
 
+    public string? NotStarted => Volatile.Read(ref _started) ? null : StartupProblem ?? "the node has not been entered into the datastore yet";
+
     public (CniErrorCode Code, string Reason)? Trouble
     {
         get
@@ -50,6 +53,7 @@ internal sealed class AgentState(TimeProvider time) : INodeReadiness
             {
                 ({ EverInSync: false }, _) => (CniErrorCode.NotAvailable, $"the agent is not in sync with the datastore: {sync.Detail}"),
                 ({ Status: not SyncStatus.InSync }, _) => (CniErrorCode.NotAvailable, $"the agent has lost the datastore: {sync.Detail}"),
+                _ when NotStarted is { } reason => (CniErrorCode.NotAvailable, reason),
                 (_, { Problem: { } problem }) => (CniErrorCode.LimitedConnectivity, $"the kernel could not be written: {problem}"),
                 (_, null) => (CniErrorCode.NotAvailable, "the agent has not written the kernel yet"),
                 _ => null,
@@ -69,4 +73,7 @@ internal sealed class AgentState(TimeProvider time) : INodeReadiness
     public void SetApply(ApplyState apply) => Volatile.Write(ref _apply, apply);
 
     public void SetStartupProblem(string? problem) => Volatile.Write(ref _startupProblem, problem);
+
+    /// <summary>The node is in the datastore: from now on pods can be served, whatever later rounds of the start-up say.</summary>
+    public void SetStarted() => Volatile.Write(ref _started, true);
 }

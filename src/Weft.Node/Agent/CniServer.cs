@@ -24,24 +24,15 @@ internal sealed class CniServer(CniExecutor executor, Func<JsonObject> status)
 
     private async Task<CniOutcome> CallAsync(JsonObject request, CancellationToken stop)
     {
-        Dictionary<string, string> environment = [];
-        foreach ((string name, JsonNode? value) in request["environment"] as JsonObject ?? [])
-        {
-            if (value is JsonValue text && text.TryGetValue(out string? word))
-            {
-                environment[name] = word;
-            }
-        }
-
         JsonObject config = request["config"] as JsonObject ?? [];
         try
         {
-            return await executor.RunAsync(CniRequest.Parse(environment, config), stop);
+            return await executor.RunAsync(CniRequest.Parse(CniRequest.ReadEnvironment(request), config), stop);
         }
         catch (CniException e)
         {
-            // The plugin has parsed the same text before; this is another program, or another version of the plugin.
-            return CniOutcome.Error(Text(config, "cniVersion") is { Length: > 0 } version ? version : CniVersions.Newest, e);
+            // The plugin hands on what it was given: it is looked at here first.
+            return CniOutcome.Error(Text(config, "cniVersion") is var version && CniVersions.IsSupported(version) ? version : CniVersions.Newest, e);
         }
     }
 

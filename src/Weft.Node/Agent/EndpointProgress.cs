@@ -93,8 +93,17 @@ internal sealed class EndpointProgress(TimeSpan budget, TimeProvider time) : IPo
         }
     }
 
-    public async ValueTask WaitAsync(WorkloadEndpointId endpoint, Revision revision, CancellationToken stop)
+    public string? Missing(WorkloadEndpointId endpoint, Revision revision)
     {
+        lock (_gate)
+        {
+            return _entries.GetValueOrDefault(endpoint) is { State: EndpointState.Programmed } entry && entry.ProgrammedRevision >= revision.Value ? null : Describe(endpoint, revision);
+        }
+    }
+
+    public async ValueTask WaitAsync(WorkloadEndpointId endpoint, Revision revision, TimeSpan? limit, CancellationToken stop)
+    {
+        TimeSpan patience = limit ?? budget;
         Waiter waiter = new(endpoint, revision.Value);
         lock (_gate)
         {
@@ -108,11 +117,11 @@ internal sealed class EndpointProgress(TimeSpan budget, TimeProvider time) : IPo
 
         try
         {
-            await waiter.Done.Task.WaitAsync(budget, time, stop);
+            await waiter.Done.Task.WaitAsync(patience, time, stop);
         }
         catch (TimeoutException)
         {
-            throw new CniException(CniErrorCode.PolicyNotProgrammed, $"routes and policy of {endpoint} were not in the kernel within {budget.TotalSeconds} s: {Describe(endpoint, revision)}");
+            throw new CniException(CniErrorCode.PolicyNotProgrammed, $"routes and policy of {endpoint} were not in the kernel within {patience.TotalSeconds} s: {Describe(endpoint, revision)}");
         }
         finally
         {

@@ -34,6 +34,8 @@ internal sealed class PolicyLoop : ISyncSink, ILoopBody<PolicyMessage>, IDatapla
     private readonly IDataplaneIntake _dataplane;
     private readonly EndpointProgress _progress;
     private readonly AgentState _state;
+    private readonly NodeMtu _mtu;
+    private readonly Dictionary<ModelKey, IPPool> _pools = [];
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly List<DataplaneUpdate> _flushed = [];
@@ -41,11 +43,11 @@ internal sealed class PolicyLoop : ISyncSink, ILoopBody<PolicyMessage>, IDatapla
     private bool _locked;
     private long _lastBeat;
 
-    public PolicyLoop(string node, IDataplaneIntake dataplane, EndpointProgress progress, AgentState state, TimeProvider time, ILogger logger)
+    public PolicyLoop(string node, IDataplaneIntake dataplane, EndpointProgress progress, AgentState state, NodeMtu mtu, TimeProvider time, ILogger logger)
     {
         _graph = new PolicyGraph(node);
         _loop = new Loop<PolicyMessage>(this, Capacity, Batch);
-        (_dataplane, _progress, _state, _time, _logger) = (dataplane, progress, state, time, logger);
+        (_dataplane, _progress, _state, _mtu, _time, _logger) = (dataplane, progress, state, mtu, time, logger);
     }
 
     /// <summary>What the graph needs of the datastore.</summary>
@@ -81,6 +83,11 @@ internal sealed class PolicyLoop : ISyncSink, ILoopBody<PolicyMessage>, IDatapla
                 _locked = update.Value is ClusterInformation { Spec.DatastoreReady: false };
             }
 
+            if (update.Key is ResourceKey resource && resource.Kind == ResourceKind.IPPool)
+            {
+                OnPool(update);
+            }
+
             _graph.OnUpdate(update);
         }
 
@@ -93,6 +100,18 @@ internal sealed class PolicyLoop : ISyncSink, ILoopBody<PolicyMessage>, IDatapla
                 _graph.OnInSync();
             }
         }
+    }
+
+    /// <summary>How pods reach other nodes decides how much fits into their packets.</summary>
+    private void OnPool(in ModelUpdate update)
+    {
+        _pools.Remove(update.Key);
+        if (update.Value is IPPool pool)
+        {
+            _pools[update.Key] = pool;
+        }
+
+        _mtu.SetPools(_pools.Values);
     }
 
     public async ValueTask OnBatchEndAsync(CancellationToken stop)

@@ -12,9 +12,9 @@ namespace Weft.Node.Cni;
 ///   1 datastore ready         -
 ///   2 existing endpoint       -          (same container, all in place: its result again, nothing touched)
 ///   3 addresses               release by handle, unless the handle had them before
-///   4 profile of the network  -          (shared by all its pods)
-///   5 pod interface           delete it
-///   6 workload endpoint       delete it, or put back what was there
+///   4 pod interface           delete it                                  \ side by side: the MAC address is chosen
+///   5 profile of the network  -          (shared by all its pods)         | beforehand, so the kernel and the
+///   6 workload endpoint       delete it, or put back what was there      / datastore need not wait for each other
 ///   7 policy in the kernel    -          (over time: all of the above is undone, the pod does not start)
 /// </code>
 /// </summary>
@@ -23,11 +23,20 @@ internal sealed class AddCommand(CniServices services)
     private readonly EndpointStore _endpoints = new(services.Datastore, services.Time);
     private readonly PodAddresses _addresses = new(services.Addresses, services.Time);
 
-    public async ValueTask<CniResult> RunAsync(CniRequest request, PodIdentity pod, CancellationToken stop)
+    public async ValueTask<CniResult> RunAsync(CniRequest request, PodIdentity caller, CancellationToken stop)
     {
-        await ClusterReadiness.RequireAsync(services.Datastore, stop);
+        if (services.Readiness.NotStarted is { } reason)
+        {
+            throw new CniException(CniErrorCode.TryAgainLater, reason);
+        }
+
+        // Both are asked at once: neither says anything about the other.
         long started = services.Time.GetTimestamp();
-        KeyValue? found = await _endpoints.FindAsync(pod, stop);
+        Task<PodEndpoints> asked = _endpoints.FindAsync(caller, stop).AsTask();
+        await ClusterReadiness.RequireAsync(services.Datastore, stop);
+        PodEndpoints stored = await asked;
+        PodIdentity pod = stored.Pod;
+        KeyValue? found = stored.Found;
         WorkloadEndpoint? existing = found?.Value as WorkloadEndpoint;
         if (found is not null && existing!.Spec.ContainerID == pod.ContainerId && await IsInPlaceAsync(request, pod, existing, stop) is { } state)
         {
@@ -55,33 +64,76 @@ internal sealed class AddCommand(CniServices services)
         NetnsPath = request.NetnsPath,
         Name = request.InterfaceName,
         HostName = pod.HostInterface,
+        Owner = pod.Owner(request.Config.Name),
+        Mac = request.Wishes.Mac,
         Mtu = request.Config.Mtu ?? defaultMtu,
         Queues = request.Config.Queues,
         Addresses = addresses,
         AllowIpForwarding = request.Config.AllowIpForwarding,
+        IsAdditional = pod.IsAdditional,
+        Qos = request.Wishes.Qos,
     };
 
     private async ValueTask<CniResult> RunStepsAsync(CniRequest request, PodIdentity pod, KeyValue? found, UndoList undo, CancellationToken stop)
     {
+        int? mtu = request.Config.Mtu ?? services.DefaultMtu();
+        if (mtu is null && request.Config.RequireMtuFile)
+        {
+            throw new CniException(CniErrorCode.TryAgainLater, "network configuration: require_mtu_file: neither mtu nor the MTU file of the node says what interfaces get");
+        }
+
         IReadOnlyList<IpAddress> addresses = [.. (await _addresses.TakeAsync(request, pod, undo, stop)).Select(a => a.Address)];
+        PodInterface plan = Plan(request, pod, addresses, mtu);
+        plan = plan with { Mac = plan.Mac ?? PodInterface.RandomMac() };
+
+        // Registered before the step: a pair that was made but not finished must go as well.
+        undo.Add($"interface {plan.HostName}", limit => RemoveInterfaceAsync(plan, limit));
+        Task<(MacAddress Mac, int Mtu)> made = services.Network.CreateAsync(plan, stop).AsTask();
+        (Revision Revision, ResourceKey Key) written;
+        try
+        {
+            written = await WriteEndpointAsync(request, pod, found, plan, undo, stop);
+        }
+        catch
+        {
+            // What is being made must be there before it can be taken away again; its own failure adds nothing to the first one.
+            await made.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            throw;
+        }
+
+        (MacAddress mac, int actualMtu) = await made;
+        await AwaitPolicyAsync(request, pod.EndpointId(EndpointName(request, found)), written.Revision, stop);
+        return Result(plan, mac, actualMtu, request.Config);
+    }
+
+    private static string EndpointName(CniRequest request, KeyValue? found) => (found?.Value as WorkloadEndpoint)?.Spec.Endpoint ?? request.InterfaceName;
+
+    private async ValueTask<(Revision Revision, ResourceKey Key)> WriteEndpointAsync(
+        CniRequest request, PodIdentity pod, KeyValue? found, PodInterface plan, UndoList undo, CancellationToken stop)
+    {
         if (!request.Config.KubernetesPolicy)
         {
             await _endpoints.EnsureProfileAsync(request.Config.Name, pod.IsKubernetes, stop);
         }
 
-        PodInterface plan = Plan(request, pod, addresses, services.DefaultMtu);
-
-        // Registered before the step: a pair that was made but not finished must go as well.
-        undo.Add($"interface {plan.HostName}", limit => RemoveInterfaceAsync(plan, limit));
-        (MacAddress mac, int mtu) = await services.Network.CreateAsync(plan, stop);
-
-        string endpointName = (found?.Value as WorkloadEndpoint)?.Spec.Endpoint ?? request.InterfaceName;
+        string endpointName = EndpointName(request, found);
         ResourceKey key = found?.Key as ResourceKey ?? pod.EndpointKey(endpointName);
-        WorkloadEndpoint endpoint = NewEndpoint(request, pod, key, endpointName, addresses, mac);
+        WorkloadEndpoint endpoint = NewEndpoint(request, pod, key, endpointName, plan.Addresses, plan.Mac!.Value);
         Revision revision = await _endpoints.WriteAsync(key, endpoint, found, stop);
         undo.Add($"endpoint {key}", limit => RestoreEndpointAsync(key, found, revision, limit));
-        await services.PolicyWait.WaitAsync(pod.EndpointId(endpointName), revision, stop);
-        return Result(plan, mac, mtu, request.Config);
+        return (revision, key);
+    }
+
+    private async ValueTask AwaitPolicyAsync(CniRequest request, Weft.Policy.Output.WorkloadEndpointId endpoint, Revision revision, CancellationToken stop)
+    {
+        try
+        {
+            await services.PolicyWait.WaitAsync(endpoint, revision, request.Config.PolicyWait, stop);
+        }
+        catch (CniException e) when (e.Code == CniErrorCode.PolicyNotProgrammed && services.PodsStartWithoutPolicy)
+        {
+            Log.PolicyNotAwaited(services.Logger, endpoint.ToString(), e.Message);
+        }
     }
 
     private WorkloadEndpoint NewEndpoint(
@@ -107,8 +159,25 @@ internal sealed class AddCommand(CniServices services)
                 Profiles = [request.Config.KubernetesPolicy ? $"kns.{pod.Namespace}" : request.Config.Name],
                 InterfaceName = pod.HostInterface,
                 Mac = mac.ToString(),
+                QosControls = request.Wishes.Qos,
+                IpNATs = FloatingAddresses(request.Wishes, addresses),
             },
         };
+    }
+
+    /// <summary>Each external address is paired with the pod's own of its family; one without a partner is left out, as Calico does.</summary>
+    private static List<IpNat>? FloatingAddresses(PodWishes wishes, IReadOnlyList<IpAddress> addresses)
+    {
+        List<IpNat> pairs = [];
+        foreach (IpAddress external in wishes.FloatingAddresses)
+        {
+            foreach (IpAddress own in addresses.Where(a => a.Family == external.Family))
+            {
+                pairs.Add(new IpNat { InternalIP = own.ToString(), ExternalIP = external.ToString() });
+            }
+        }
+
+        return pairs.Count > 0 ? pairs : null;
     }
 
     private static CniResult Result(PodInterface plan, MacAddress mac, int mtu, NetworkConfig config) => new()
@@ -123,7 +192,7 @@ internal sealed class AddCommand(CniServices services)
     private async ValueTask<PodInterfaceState?> IsInPlaceAsync(CniRequest request, PodIdentity pod, WorkloadEndpoint existing, CancellationToken stop)
     {
         IReadOnlyList<IpAddress> addresses = AddressesOf(existing);
-        PodInterface plan = Plan(request, pod, addresses, services.DefaultMtu) with { Name = existing.Spec.Endpoint ?? request.InterfaceName };
+        PodInterface plan = Plan(request, pod, addresses, services.DefaultMtu()) with { Name = existing.Spec.Endpoint ?? request.InterfaceName };
         PodInterfaceState? state = addresses.Count == 0 ? null : await services.Network.ReadAsync(plan, stop);
         return state is not null && state.DifferencesFrom(plan).Count == 0 && state.Mac.ToString() == existing.Spec.Mac ? state : null;
     }
@@ -141,8 +210,8 @@ internal sealed class AddCommand(CniServices services)
             revision = await _endpoints.WriteAsync((ResourceKey)found.Key, endpoint, found, stop);
         }
 
-        await services.PolicyWait.WaitAsync(pod.EndpointId(endpointName), revision, stop);
-        PodInterface plan = Plan(request, pod, AddressesOf(endpoint), services.DefaultMtu) with { Name = endpointName };
+        await AwaitPolicyAsync(request, pod.EndpointId(endpointName), revision, stop);
+        PodInterface plan = Plan(request, pod, AddressesOf(endpoint), services.DefaultMtu()) with { Name = endpointName };
         return Result(plan, state.Mac, state.Mtu, request.Config).After(request.Config.PreviousResult);
     }
 

@@ -1,15 +1,13 @@
-using System.Buffers;
-using System.Net.Sockets;
-using System.Text.Json;
-using System.Text.Json.Nodes;
+using Weft.Linux;
+using Weft.Linux.Sockets;
 
 namespace Weft.Node.Cni;
 
 /// <summary>What came of asking the agent.</summary>
-/// <param name="Outcome">The agent's answer, or null.</param>
+/// <param name="Line">The agent's answer without its line break, or null.</param>
 /// <param name="Nobody">Nobody listened: the request has not been seen by anyone.</param>
 /// <param name="Reason">Why there is no answer.</param>
-internal readonly record struct AgentAnswer(CniOutcome? Outcome, bool Nobody, string Reason);
+internal readonly record struct AgentAnswer(ReadOnlyMemory<byte>? Line, bool Nobody, string Reason);
 
 /// <summary>
 /// Hands a call to the agent of this node over its socket: one JSON object per line each way (Weft.Hosting.Control). Blocking on purpose: this process has
@@ -20,85 +18,42 @@ internal static class AgentClient
     /// <summary>Longer than the agent's own budget for a call: it must be the agent that says what took so long.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(110);
 
-    public static AgentAnswer Call(string path, IReadOnlyDictionary<string, string> environment, JsonObject config)
+    /// <param name="path">The agent's socket.</param>
+    /// <param name="request">One line, with its line break.</param>
+    public static AgentAnswer Call(string path, ReadOnlyMemory<byte> request)
     {
-        if (!File.Exists(path))
+        using LocalConnection? connection = LocalConnection.TryConnect(path, s_patience, out Errno errno);
+        if (connection is null)
         {
-            return new AgentAnswer(null, true, $"{path}: no such socket");
+            return new AgentAnswer(null, errno is Errno.ENOENT or Errno.ECONNREFUSED, errno == Errno.ENOENT ? $"{path}: no such socket" : $"{path}: {errno.Describe()}");
         }
 
-        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        (socket.SendTimeout, socket.ReceiveTimeout) = ((int)s_patience.TotalMilliseconds, (int)s_patience.TotalMilliseconds);
-        try
+        if (connection.Send(request.Span) is var sent and not Errno.None)
         {
-            socket.Connect(new UnixDomainSocketEndPoint(path));
-            Send(socket, Request(environment, config));
-            return Receive(socket) is { } line
-                ? new AgentAnswer(CniOutcome.Read(line), false, $"{path}: the answer is not that of an agent")
-                : new AgentAnswer(null, false, $"{path}: the connection ended without an answer");
-        }
-        catch (SocketException e)
-        {
-            return new AgentAnswer(null, e.SocketErrorCode == SocketError.ConnectionRefused, $"{path}: {e.Message}");
-        }
-        catch (JsonException e)
-        {
-            return new AgentAnswer(null, false, $"{path}: {e.Message}");
-        }
-    }
-
-    private static ReadOnlySpan<byte> Request(IReadOnlyDictionary<string, string> environment, JsonObject config)
-    {
-        ArrayBufferWriter<byte> buffer = new(4096);
-        using (Utf8JsonWriter writer = new(buffer))
-        {
-            writer.WriteStartObject();
-            writer.WriteString("command"u8, "cni"u8);
-            writer.WriteString("verb"u8, environment.GetValueOrDefault(CniRequest.VerbVariable, string.Empty));
-            writer.WriteStartObject("environment"u8);
-            foreach ((string name, string value) in environment)
-            {
-                writer.WriteString(name, value);
-            }
-
-            writer.WriteEndObject();
-            writer.WritePropertyName("config"u8);
-            config.WriteTo(writer);
-            writer.WriteEndObject();
+            return new AgentAnswer(null, false, $"{path}: send: {sent.Describe()}");
         }
 
-        buffer.Write("\n"u8);
-        return buffer.WrittenSpan;
-    }
-
-    private static void Send(Socket socket, ReadOnlySpan<byte> bytes)
-    {
-        while (!bytes.IsEmpty)
-        {
-            bytes = bytes[socket.Send(bytes)..];
-        }
-    }
-
-    /// <returns>Null when the agent hangs up before its line is complete.</returns>
-    private static JsonNode? Receive(Socket socket)
-    {
-        byte[] buffer = new byte[8192];
+        byte[] buffer = new byte[4096];
         int length = 0;
         while (true)
         {
-            int read = socket.Receive(buffer, length, buffer.Length - length, SocketFlags.None);
+            if (connection.Receive(buffer.AsSpan(length), out int read) is var received and not Errno.None)
+            {
+                return new AgentAnswer(null, false, $"{path}: receive: {received.Describe()}");
+            }
+
             if (read == 0)
             {
-                return null;
+                return new AgentAnswer(null, false, $"{path}: the connection ended without an answer");
             }
 
             int end = buffer.AsSpan(length, read).IndexOf((byte)'\n');
-            length += read;
             if (end >= 0)
             {
-                return JsonNode.Parse(buffer.AsSpan(0, length - read + end));
+                return new AgentAnswer(buffer.AsMemory(0, length + end), false, string.Empty);
             }
 
+            length += read;
             if (length == buffer.Length)
             {
                 Array.Resize(ref buffer, buffer.Length * 2);

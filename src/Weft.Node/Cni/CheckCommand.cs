@@ -9,7 +9,7 @@ internal sealed class CheckCommand(CniServices services)
 {
     private readonly EndpointStore _endpoints = new(services.Datastore, services.Time);
 
-    public async ValueTask RunAsync(CniRequest request, PodIdentity pod, CancellationToken stop)
+    public async ValueTask RunAsync(CniRequest request, PodIdentity caller, CancellationToken stop)
     {
         CniResult previous = request.Config.PreviousResult
             ?? throw new CniException(CniErrorCode.InvalidConfiguration, "network configuration: prevResult: missing; CHECK compares with the result of ADD");
@@ -20,9 +20,11 @@ internal sealed class CheckCommand(CniServices services)
         }
 
         IReadOnlyList<IpAddress> addresses = [.. previous.Addresses.Where(a => a.Interface == index).Select(a => a.Address.Address)];
+        PodEndpoints stored = await _endpoints.FindAsync(caller, stop);
+        PodIdentity pod = stored.Pod;
         List<string> differences = [];
         await CompareKernelAsync(request, pod, previous.Interfaces[index], addresses, differences, stop);
-        await CompareDatastoreAsync(request, pod, addresses, differences, stop);
+        CompareDatastore(request, stored, addresses, differences);
         if (differences.Count > 0)
         {
             throw new CniException(CniErrorCode.CheckFailed, $"{pod.Workload}: {differences[0]}", string.Join("; ", differences));
@@ -50,16 +52,21 @@ internal sealed class CheckCommand(CniServices services)
             differences.Add($"{request.InterfaceName} has MTU {state.Mtu}, ADD told {told.Mtu}");
         }
 
+        foreach (IpAddress address in addresses.Where(a => !state.Reached.Contains(a)))
+        {
+            differences.Add($"the host has no route to {address} dev {pod.HostInterface}");
+        }
+
         if (state.HostMac is { } hostMac && hostMac != MacAddress.HostVeth)
         {
             differences.Add($"{pod.HostInterface} has MAC {hostMac} instead of {MacAddress.HostVeth}");
         }
     }
 
-    private async ValueTask CompareDatastoreAsync(
-        CniRequest request, PodIdentity pod, IReadOnlyList<IpAddress> addresses, List<string> differences, CancellationToken stop)
+    private void CompareDatastore(CniRequest request, PodEndpoints stored, IReadOnlyList<IpAddress> addresses, List<string> differences)
     {
-        if ((await _endpoints.FindAsync(pod, stop))?.Value is not WorkloadEndpoint endpoint)
+        PodIdentity pod = stored.Pod;
+        if (stored.Found?.Value is not WorkloadEndpoint endpoint)
         {
             differences.Add($"the WorkloadEndpoint {pod.Namespace}/{pod.EndpointKey(request.InterfaceName).Name} is missing");
             return;
@@ -73,6 +80,11 @@ internal sealed class CheckCommand(CniServices services)
         if (!addresses.Select(a => a.ToPrefix().ToString()).ToHashSet().SetEquals(endpoint.Spec.IpNetworks ?? []))
         {
             differences.Add($"the WorkloadEndpoint {endpoint.Metadata.Name} has {string.Join(' ', endpoint.Spec.IpNetworks ?? [])}, ADD told {string.Join(' ', addresses)}");
+        }
+
+        if (services.PolicyWait.Missing(pod.EndpointId(endpoint.Spec.Endpoint ?? request.InterfaceName), stored.Found!.Revision) is { } missing)
+        {
+            differences.Add($"routes and policy of {endpoint.Metadata.Name} are not in the kernel: {missing}");
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Weft.Primitives.Net;
 
 namespace Weft.Node.Cni;
 
@@ -30,7 +29,7 @@ internal sealed record CniRequest
     private const string ArgumentsVariable = "CNI_ARGS";
 
     /// <summary>The variables that travel to the agent.</summary>
-    public static IReadOnlyList<string> Variables { get; } = [VerbVariable, ContainerIdVariable, NetnsVariable, InterfaceVariable, ArgumentsVariable, "CNI_PATH", PluginVariable];
+    public static IReadOnlyList<string> Variables { get; } = [VerbVariable, ContainerIdVariable, NetnsVariable, InterfaceVariable, ArgumentsVariable, "CNI_PATH"];
 
     public required CniVerb Verb { get; init; }
 
@@ -51,8 +50,26 @@ internal sealed record CniRequest
 
     public required NetworkConfig Config { get; init; }
 
-    /// <summary>IP in CNI_ARGS: the address the pod must get, or null.</summary>
-    public IpAddress? WantedAddress { get; init; }
+    /// <summary>What this pod asks for; for verbs about a pod.</summary>
+    public PodWishes Wishes { get; init; } = new();
+
+    /// <summary>CNI_ARGS names a pod and its namespace.</summary>
+    public bool IsKubernetes => NamesPod(Arguments);
+
+    /// <summary>"environment" of a request as it travels over the agent's socket.</summary>
+    public static Dictionary<string, string> ReadEnvironment(JsonObject line)
+    {
+        Dictionary<string, string> environment = [];
+        foreach ((string name, JsonNode? value) in line["environment"] as JsonObject ?? [])
+        {
+            if (value is JsonValue text && text.TryGetValue(out string? word))
+            {
+                environment[name] = word;
+            }
+        }
+
+        return environment;
+    }
 
     /// <exception cref="CniException">A code of the specification and the variable or key that is wrong.</exception>
     public static CniRequest Parse(IReadOnlyDictionary<string, string> environment, JsonObject config)
@@ -75,7 +92,7 @@ internal sealed record CniRequest
             InterfaceName = Require(environment, InterfaceVariable),
             NetnsPath = verb == CniVerb.Del ? environment.GetValueOrDefault(NetnsVariable, string.Empty) : Require(environment, NetnsVariable),
             Arguments = arguments,
-            WantedAddress = ParseWantedAddress(arguments),
+            Wishes = verb == CniVerb.Add || verb == CniVerb.Check ? PodWishes.Parse(network, new ConfigReader(config, string.Empty), arguments, NamesPod(arguments)) : new PodWishes(),
         };
         if (!IsIdentifier(request.ContainerId))
         {
@@ -141,15 +158,6 @@ internal sealed record CniRequest
         return arguments;
     }
 
-    private static IpAddress? ParseWantedAddress(IReadOnlyDictionary<string, string> arguments)
-    {
-        if (arguments.GetValueOrDefault("IP") is not { Length: > 0 } text)
-        {
-            return null;
-        }
-
-        return IpAddress.TryParse(text, out IpAddress address)
-            ? address
-            : throw new CniException(CniErrorCode.InvalidEnvironment, $"{ArgumentsVariable}: IP \"{text}\": expected an IPv4 or IPv6 address");
-    }
+    private static bool NamesPod(IReadOnlyDictionary<string, string> arguments) =>
+        arguments.GetValueOrDefault("K8S_POD_NAME") is { Length: > 0 } && arguments.GetValueOrDefault("K8S_POD_NAMESPACE") is { Length: > 0 };
 }

@@ -23,7 +23,10 @@ internal sealed class CniServices
     public required string Node { get; init; }
 
     /// <summary>For pods whose network configuration has no MTU; null leaves the kernel's default.</summary>
-    public int? DefaultMtu { get; init; }
+    public Func<int?> DefaultMtu { get; init; } = static () => null;
+
+    /// <summary>[agent] policy-wait-expired: a pod starts although its policy could not be written in time. Off by default: closed when in doubt.</summary>
+    public bool PodsStartWithoutPolicy { get; init; }
 
     public required TimeProvider Time { get; init; }
 
@@ -33,8 +36,15 @@ internal sealed class CniServices
 /// <summary>Waits until the kernel has the routes and the policy of an endpoint.</summary>
 internal interface IPolicyWait
 {
+    /// <param name="endpoint">Whose.</param>
+    /// <param name="revision">The kernel must have this state of it, or a newer one.</param>
+    /// <param name="budget">Null for the agent's setting.</param>
+    /// <param name="stop">Cancels.</param>
     /// <exception cref="CniException">Code 102: the time is over or the endpoint cannot be programmed; the message says what was missing.</exception>
-    ValueTask WaitAsync(WorkloadEndpointId endpoint, Revision revision, CancellationToken stop);
+    ValueTask WaitAsync(WorkloadEndpointId endpoint, Revision revision, TimeSpan? budget, CancellationToken stop);
+
+    /// <summary>What of the endpoint's routes and policy is not in the kernel, or null.</summary>
+    string? Missing(WorkloadEndpointId endpoint, Revision revision);
 }
 
 /// <summary>The state of the agent as far as STATUS tells it.</summary>
@@ -42,6 +52,9 @@ internal interface INodeReadiness
 {
     /// <summary>Null when ADD can succeed; else why not, and whether running pods may be affected.</summary>
     (CniErrorCode Code, string Reason)? Trouble { get; }
+
+    /// <summary>Why no pod can be served yet, or null once the node is in the datastore.</summary>
+    string? NotStarted { get; }
 }
 
 /// <summary>
@@ -54,5 +67,9 @@ internal sealed class NoAgent : IPolicyWait, INodeReadiness
 
     public (CniErrorCode Code, string Reason)? Trouble => null;
 
-    public ValueTask WaitAsync(WorkloadEndpointId endpoint, Revision revision, CancellationToken stop) => ValueTask.CompletedTask;
+    public string? NotStarted => null;
+
+    public ValueTask WaitAsync(WorkloadEndpointId endpoint, Revision revision, TimeSpan? budget, CancellationToken stop) => ValueTask.CompletedTask;
+
+    public string? Missing(WorkloadEndpointId endpoint, Revision revision) => null;
 }

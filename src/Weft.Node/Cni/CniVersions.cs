@@ -13,6 +13,20 @@ internal static class CniVersions
 
     public static IReadOnlyList<string> Supported => s_supported;
 
+    /// <summary>The supported version that is written so, or null.</summary>
+    public static string? Among(ReadOnlySpan<byte> utf8)
+    {
+        foreach (string version in s_supported)
+        {
+            if (System.Text.Ascii.Equals(utf8, version))
+            {
+                return version;
+            }
+        }
+
+        return null;
+    }
+
     public static bool IsSupported(string version) => Array.IndexOf(s_supported, version) >= 0;
 
     /// <summary>Both must be supported versions.</summary>

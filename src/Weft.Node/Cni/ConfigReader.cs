@@ -23,6 +23,18 @@ internal readonly struct ConfigReader(JsonObject? node, string path)
         };
     }
 
+    /// <inheritdoc cref="Integer"/>
+    public long? Integer64(string key)
+    {
+        JsonNode? value = node?[key];
+        return value?.GetValueKind() switch
+        {
+            null or JsonValueKind.Null => null,
+            JsonValueKind.Number when value.AsValue().TryGetValue(out long number) => number,
+            _ => throw Wrong(key, "a whole number"),
+        };
+    }
+
     /// <summary>JSON true and false, or the words as text (Calico writes assign_ipv4 that way).</summary>
     public bool? Switch(string key)
     {

@@ -12,15 +12,13 @@ internal sealed class EndpointStore(IDatastore datastore, TimeProvider time)
     /// <summary>As upstream: a handful of writers at most touch one endpoint.</summary>
     private const int Attempts = 6;
 
-    /// <summary>
-    /// The pod's endpoint, whatever its interface is called, or null. A name that begins alike but belongs to somebody else is passed over.
-    /// </summary>
-    public async ValueTask<KeyValue?> FindAsync(PodIdentity pod, CancellationToken stop)
+    /// <summary>The pod's endpoints, one for each interface it has. Names that begin alike but belong to somebody else are passed over.</summary>
+    public async ValueTask<PodEndpoints> FindAsync(PodIdentity pod, CancellationToken stop)
     {
         string prefix = ModelPrefix.Of(ResourceKind.WorkloadEndpoint, pod.Namespace).Path + pod.EndpointNamePrefix;
         ListResult list = await datastore.ListAsync(new ModelPrefix(prefix), stop);
-        return list.Items.FirstOrDefault(item => item.Value is WorkloadEndpoint { Spec: { } spec } && spec.Node == pod.Node && spec.Orchestrator == pod.Orchestrator
-            && (pod.IsKubernetes ? spec.Pod == pod.Pod : spec.ContainerID == pod.ContainerId));
+        return new PodEndpoints(pod, [.. list.Items.Where(item => item.Value is WorkloadEndpoint { Spec: { } spec } && spec.Node == pod.Node && spec.Orchestrator == pod.Orchestrator
+            && (pod.IsKubernetes ? spec.Pod == pod.Pod : spec.ContainerID == pod.ContainerId))]);
     }
 
     /// <summary>Writes the endpoint over <paramref name="existing"/> (null: creates it), and returns the revision that the agent must have seen.</summary>

@@ -24,10 +24,12 @@ internal sealed class GcCommand(CniServices services)
 
         await ClusterReadiness.RequireAsync(services.Datastore, stop);
         HashSet<string> keep = [.. valid.Select(a => a.ContainerId)];
+        HashSet<string> keepHandles = [.. keep, .. valid.Select(a => $"{a.ContainerId}.{a.InterfaceName}")];
         HashSet<string> handles = await HandlesOfNodeAsync(request.Config.Name, node, stop);
         List<string> problems = [];
         await RemoveEndpointsAsync(request.Config.Name, node, keep, handles, problems, stop);
-        foreach (string container in handles.Where(c => !keep.Contains(c)))
+        await RemoveInterfacesAsync(request.Config.Name, valid, problems, stop);
+        foreach (string container in handles.Where(c => !keepHandles.Contains(c)))
         {
             try
             {
@@ -43,6 +45,28 @@ internal sealed class GcCommand(CniServices services)
         if (problems.Count > 0)
         {
             throw new CniException(CniErrorCode.Failed, $"GC of network {request.Config.Name}: {problems[0]}", string.Join("; ", problems));
+        }
+    }
+
+    /// <summary>What a call left that died before it wrote an endpoint: the links themselves say whose they are.</summary>
+    private async ValueTask RemoveInterfacesAsync(string network, IReadOnlyList<ValidAttachment> valid, List<string> problems, CancellationToken stop)
+    {
+        foreach ((string hostName, InterfaceOwner owner) in await services.Network.OwnedAsync(stop))
+        {
+            if (owner.Network != network || valid.Contains(new ValidAttachment(owner.ContainerId, owner.InterfaceName)))
+            {
+                continue;
+            }
+
+            try
+            {
+                await services.Network.RemoveFromHostAsync(hostName, stop);
+                Log.CollectedInterface(services.Logger, network, hostName, owner.ContainerId);
+            }
+            catch (CniException e)
+            {
+                problems.Add(e.Message);
+            }
         }
     }
 
@@ -68,7 +92,7 @@ internal sealed class GcCommand(CniServices services)
         {
             WorkloadEndpoint endpoint = item.As<WorkloadEndpoint>();
             string container = endpoint.Spec.ContainerID ?? string.Empty;
-            bool ofNetwork = handles.Contains(container) || endpoint.Spec.Profiles?.Contains(network) == true;
+            bool ofNetwork = handles.Contains(container) || handles.Contains($"{container}.{endpoint.Spec.Endpoint}") || endpoint.Spec.Profiles?.Contains(network) == true;
             if (endpoint.Spec.Node != node || container.Length == 0 || keep.Contains(container) || !ofNetwork)
             {
                 continue;

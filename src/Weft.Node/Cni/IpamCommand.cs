@@ -33,7 +33,7 @@ internal sealed class IpamCommand(CniServices services)
     public async ValueTask DelAsync(CniRequest request, PodIdentity pod, CancellationToken stop)
     {
         await ClusterReadiness.RequireAsync(services.Datastore, stop);
-        await _addresses.ReleaseAsync(request, pod, stop);
+        await _addresses.ReleaseAsync(request, new PodEndpoints(pod, []), stop);
     }
 
     public async ValueTask CheckAsync(CniRequest request, PodIdentity pod, CancellationToken stop)

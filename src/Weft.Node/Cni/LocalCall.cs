@@ -19,8 +19,13 @@ internal static class LocalCall
 
     private static readonly TimeSpan s_lockPatience = TimeSpan.FromSeconds(30);
 
-    public static async Task<CniOutcome> RunAsync(CniRequest request, string reason, Stream errors, CancellationToken stop)
+    public static async Task<CniOutcome> RunAsync(CniRequest request, PluginCall call, string reason, Stream errors, CancellationToken stop)
     {
+        if (request.Verb == CniVerb.Del && request.Config.Datastore.Endpoints.Length == 0)
+        {
+            return await DeferAsync(request, call, reason, errors, stop);
+        }
+
         DatastoreSettings settings = Settings(request.Config, reason);
         string runDir = Path.GetDirectoryName(request.Config.AgentSocket) ?? "/run/weft";
         using ConsoleLogs logs = new(errors, Level(request.Config.LogLevel), journal: false, TimeProvider.System);
@@ -40,6 +45,22 @@ internal static class LocalCall
         });
         using FileStream? turn = await TakeTurnAsync(runDir, logger, stop);
         return await executor.RunAsync(request, stop);
+    }
+
+    /// <summary>The pod is cut off now; what the datastore has of it is the agent's to remove when it is back.</summary>
+    private static async Task<CniOutcome> DeferAsync(CniRequest request, PluginCall call, string reason, Stream errors, CancellationToken stop)
+    {
+        using ConsoleLogs logs = new(errors, Level(request.Config.LogLevel), journal: false, TimeProvider.System);
+        ILogger logger = logs.CreateLogger("cni");
+        if (!request.IsIpam)
+        {
+            PodIdentity pod = PodIdentity.Of(request, NodeName(request.Config));
+            await DelCommand.CutAsync(new PodNetwork(logger, HostRoutes.Here), request, pod, stop);
+        }
+
+        DeferredDels.Write(DeferredDels.FolderBeside(request.Config.AgentSocket), request, call);
+        Log.DelDeferred(logger, request.ContainerId, reason);
+        return CniOutcome.Done;
     }
 
     private static DatastoreSettings Settings(NetworkConfig config, string reason)

@@ -33,4 +33,22 @@ internal static partial class Log
 
     [LoggerMessage(1809, LogLevel.Warning, "the lock {Path} was not had, going on without it: {Reason}")]
     public static partial void NoTurn(ILogger logger, string path, string reason);
+
+    [LoggerMessage(1810, LogLevel.Warning, "interfaces of pods that are gone were not deleted: {Reason}")]
+    public static partial void NotReaped(ILogger logger, string reason);
+
+    [LoggerMessage(1811, LogLevel.Warning, "{Endpoint} goes on without its policy in the kernel, as [agent] policy-wait-expired says: {Reason}")]
+    public static partial void PolicyNotAwaited(ILogger logger, string endpoint, string reason);
+
+    [LoggerMessage(1812, LogLevel.Warning, "DEL container {ContainerId} is finished when the agent is back, its traffic is cut: {Reason}")]
+    public static partial void DelDeferred(ILogger logger, string containerId, string reason);
+
+    [LoggerMessage(1813, LogLevel.Information, "deferred DEL {File} has been done")]
+    public static partial void DeferredDelDone(ILogger logger, string file);
+
+    [LoggerMessage(1814, LogLevel.Warning, "deferred DEL {File} failed and is tried again: {Reason}")]
+    public static partial void DeferredDelFailed(ILogger logger, string file, string reason);
+
+    [LoggerMessage(1815, LogLevel.Information, "GC of network {Network}: interface {HostInterface} of container {ContainerId} belonged to nobody and was removed")]
+    public static partial void CollectedInterface(ILogger logger, string network, string hostInterface, string containerId);
 }

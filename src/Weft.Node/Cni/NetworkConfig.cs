@@ -55,6 +55,18 @@ internal sealed record NetworkConfig
     /// <summary>args.cni.labels, or Mesos' labels, in order.</summary>
     public required IReadOnlyDictionary<string, string> Labels { get; init; }
 
+    /// <summary>feature_control.ip_addrs_no_ipam: pods may bring addresses of their own by annotation.</summary>
+    public bool AddressesNoIpam { get; init; }
+
+    /// <summary>feature_control.floating_ips.</summary>
+    public bool FloatingAddresses { get; init; }
+
+    /// <summary>policy_setup_timeout_seconds: how long ADD waits for the kernel; null takes the agent's setting.</summary>
+    public TimeSpan? PolicyWait { get; init; }
+
+    /// <summary>require_mtu_file: without an MTU in the configuration or the file there is no pod.</summary>
+    public bool RequireMtuFile { get; init; }
+
     /// <summary>container_settings.allow_ip_forwarding.</summary>
     public bool AllowIpForwarding { get; init; }
 
@@ -101,6 +113,10 @@ internal sealed record NetworkConfig
             Ipam = ParseIpam(reader.Object("ipam")),
             KubernetesPolicy = reader.Object("policy").Text("type") == "k8s",
             Labels = ParseLabels(reader.Object("args")),
+            AddressesNoIpam = reader.Object("feature_control").Switch("ip_addrs_no_ipam") ?? false,
+            FloatingAddresses = reader.Object("feature_control").Switch("floating_ips") ?? false,
+            PolicyWait = ParsePolicyWait(reader),
+            RequireMtuFile = reader.Switch("require_mtu_file") ?? false,
             AllowIpForwarding = reader.Object("container_settings").Switch("allow_ip_forwarding") ?? false,
             ValidAttachments = ParseAttachments(reader, config),
             PreviousResult = reader.Node("prevResult") is { } previous ? CniResult.Parse(previous) : null,
@@ -113,6 +129,11 @@ internal sealed record NetworkConfig
     {
         Refuse("ipam.type", reader.Object("ipam").Text("type", "weft-ipam"), "weft-ipam", "calico-ipam");
         Refuse("device_type", reader.Text("device_type", "veth"), "veth");
+        if (reader.Texts("readiness_gates").Count > 0)
+        {
+            throw new CniException(CniErrorCode.UnsupportedField, "network configuration: readiness_gates: weft asks no URL before ADD; STATUS tells whether the node is ready");
+        }
+
         Refuse("datastore_type", reader.Text("datastore_type", "etcdv3"), "etcdv3");
 
         static void Refuse(string key, string value, params ReadOnlySpan<string> known)
@@ -123,6 +144,13 @@ internal sealed record NetworkConfig
             }
         }
     }
+
+    private static TimeSpan? ParsePolicyWait(ConfigReader reader) => reader.Integer("policy_setup_timeout_seconds") switch
+    {
+        null or 0 => null,
+        > 0 and <= 60 and int seconds => TimeSpan.FromSeconds(seconds),
+        _ => throw reader.Wrong("policy_setup_timeout_seconds", "0 to 60"),
+    };
 
     private static int? ParseMtu(ConfigReader reader) => reader.Integer("mtu") switch
     {

@@ -23,13 +23,31 @@ internal sealed record PodIdentity
 
     public required string Node { get; init; }
 
+    /// <summary>In the pod.</summary>
+    public required string InterfaceName { get; init; }
+
+    /// <summary>The pod has another interface of weft: then names and handle carry the interface's name too, where Calico, which makes one interface, has none.</summary>
+    public bool IsAdditional { get; init; }
+
     /// <summary>The pod's, or, outside Kubernetes, the container's id: what one call at a time may work on.</summary>
     public string Workload => IsKubernetes ? $"{Namespace}/{Pod}" : ContainerId;
 
     public bool IsKubernetes => Orchestrator == Kubernetes;
 
     /// <summary>Host side of the veth pair. For a Kubernetes pod it follows from the pod's name, so that a new sandbox gets the same one.</summary>
-    public string HostInterface => IsKubernetes ? InterfaceName.ForWorkload(Namespace, Pod) : InterfaceName.ForContainer(ContainerId);
+    public string HostInterface => (IsKubernetes, IsAdditional) switch
+    {
+        (true, false) => Weft.Model.Names.InterfaceName.ForWorkload(Namespace, Pod),
+        (true, true) => Weft.Model.Names.InterfaceName.ForWorkload(Namespace, $"{Pod}.{InterfaceName}"),
+        (false, false) => Weft.Model.Names.InterfaceName.ForContainer(ContainerId),
+        (false, true) => Weft.Model.Names.InterfaceName.ForWorkload(ContainerId, InterfaceName),
+    };
+
+    /// <summary>Under which the addresses are kept in this network.</summary>
+    public string Handle(string network) => IsAdditional ? Handles.Of(network, $"{ContainerId}.{InterfaceName}") : Handles.Of(network, ContainerId);
+
+    /// <summary>Written on the host side.</summary>
+    public InterfaceOwner Owner(string network) => new(network, ContainerId, InterfaceName);
 
     /// <param name="request">A request for ADD, DEL or CHECK.</param>
     /// <param name="node">Name of the Node resource.</param>
@@ -44,6 +62,7 @@ internal sealed record PodIdentity
             Namespace = kubernetes ? space : OtherNamespace(request),
             Pod = kubernetes ? pod : string.Empty,
             ContainerId = request.ContainerId,
+            InterfaceName = request.InterfaceName,
             Node = node,
         };
     }

@@ -1,3 +1,4 @@
+using Weft.Model.Resources;
 using Weft.Primitives.Net;
 
 namespace Weft.Node.Cni;
@@ -23,6 +24,12 @@ internal sealed record PodInterface
     /// <summary>On the host.</summary>
     public required string HostName { get; init; }
 
+    /// <summary>Written on the host side.</summary>
+    public InterfaceOwner Owner { get; init; }
+
+    /// <summary>Of the pod's side; null lets the kernel choose.</summary>
+    public MacAddress? Mac { get; init; }
+
     /// <summary>Null keeps the kernel's default.</summary>
     public int? Mtu { get; init; }
 
@@ -32,6 +39,24 @@ internal sealed record PodInterface
     public required IReadOnlyList<IpAddress> Addresses { get; init; }
 
     public bool AllowIpForwarding { get; init; }
+
+    /// <summary>
+    /// The pod has another interface, which has its main table: this one's routes are in a table of their own, which what is sent from its addresses uses.
+    /// </summary>
+    public bool IsAdditional { get; init; }
+
+    /// <summary>Null for no limits.</summary>
+    public QosControls? Qos { get; init; }
+
+    /// <summary>What the pod sends passes this block on the host, when that is limited.</summary>
+    public string LimiterName => $"bw~{HostName[Math.Min(4, HostName.Length)..]}";
+
+    /// <summary>A unicast address of nobody's (the bit for local administration is set).</summary>
+    public static MacAddress RandomMac()
+    {
+        ulong value = (ulong)Random.Shared.NextInt64() & 0xffff_ffff_ffff;
+        return new MacAddress((value | 0x0200_0000_0000) & ~0x0100_0000_0000ul);
+    }
 
     /// <summary>Of the host's route to the pod: Felix' number, so that an agent finds the route right and keeps it.</summary>
     public const byte RouteProtocol = 80;
@@ -127,8 +152,12 @@ internal sealed record PodInterface
 /// <param name="Routes">Of the pod's main table through this interface.</param>
 /// <param name="HostMac">Null when the host side is missing or is not this interface's peer.</param>
 /// <param name="IsHostUp">The host side is up.</param>
+/// <param name="Reached">Addresses of the pod that the host sends to the host side.</param>
+/// <param name="Ingress">What the pod may receive in bits per second; 0 for no limit.</param>
+/// <param name="Egress">What the pod may send in bits per second; 0 for no limit.</param>
 internal sealed record PodInterfaceState(
-    MacAddress Mac, int Mtu, bool IsUp, IReadOnlyList<InterfaceAddress> Addresses, IReadOnlyList<(IpPrefix Destination, IpAddress? Gateway)> Routes, MacAddress? HostMac, bool IsHostUp)
+    MacAddress Mac, int Mtu, bool IsUp, IReadOnlyList<InterfaceAddress> Addresses, IReadOnlyList<(IpPrefix Destination, IpAddress? Gateway)> Routes, MacAddress? HostMac, bool IsHostUp,
+    IReadOnlyList<IpAddress> Reached, long Ingress = 0, long Egress = 0)
 {
     /// <summary>Every difference from the plan, in words; empty when all is as it was made.</summary>
     public IReadOnlyList<string> DifferencesFrom(PodInterface plan)
@@ -148,7 +177,18 @@ internal sealed record PodInterfaceState(
 
         Expect(HostMac is not null, $"{plan.HostName}, the host side of {plan.Name}, is missing");
         Expect(HostMac is null || IsHostUp, $"{plan.HostName} is down");
+        Expect(plan.Mac is null || Mac == plan.Mac, $"{plan.Name} has MAC {Mac} instead of {plan.Mac}");
+        if (HostMac is not null)
+        {
+            ExpectRate(Ingress, plan.Qos?.IngressBandwidth, "receive");
+            ExpectRate(Egress, plan.Qos?.EgressBandwidth, "send");
+        }
+
         return differences;
+
+        // The kernel counts in bytes.
+        void ExpectRate(long found, long? wanted, string what) =>
+            Expect(found / 8 == (wanted ?? 0) / 8, $"{plan.Name} may {what} {(found == 0 ? "without limit" : $"{found} bit/s")} instead of {(wanted is { } rate ? $"{rate} bit/s" : "without limit")}");
 
         void Expect(bool holds, string difference)
         {
@@ -160,6 +200,22 @@ internal sealed record PodInterfaceState(
     }
 }
 
+/// <summary>What <see cref="IPodNetwork.CutAsync"/> found on the host.</summary>
+internal enum CutOutcome
+{
+    /// <summary>It was this pod's, and passes nothing any more.</summary>
+    Cut,
+
+    /// <summary>There is no such interface.</summary>
+    Absent,
+
+    /// <summary>It belongs to another sandbox and was left alone.</summary>
+    Foreign,
+
+    /// <summary>Nothing is written on it (another program made it): left alone, for the datastore to decide.</summary>
+    Unknown,
+}
+
 /// <summary>The kernel's part of a pod's network; tests have one without a kernel.</summary>
 internal interface IPodNetwork
 {
@@ -169,6 +225,15 @@ internal interface IPodNetwork
     /// <returns>The MAC address of the pod's side and its MTU.</returns>
     /// <exception cref="CniException">Which step failed, with the kernel's answer.</exception>
     ValueTask<(MacAddress Mac, int Mtu)> CreateAsync(PodInterface plan, CancellationToken stop);
+
+    /// <summary>
+    /// Cuts the traffic of the pod's interface, and frees its names on both sides, at once; the rest of its deletion may take place later, also in a later life of this program.
+    /// </summary>
+    /// <returns>Whose the host side is.</returns>
+    ValueTask<CutOutcome> CutAsync(PodInterface plan, CancellationToken stop);
+
+    /// <summary>Host sides of pods with what is written on them.</summary>
+    ValueTask<IReadOnlyList<(string HostName, InterfaceOwner Owner)>> OwnedAsync(CancellationToken stop);
 
     /// <summary>Deletes the interface in the namespace; a namespace, path or interface that is gone is success.</summary>
     ValueTask RemoveFromPodAsync(string netnsPath, string name, CancellationToken stop);

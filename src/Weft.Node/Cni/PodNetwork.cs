@@ -24,13 +24,24 @@ internal enum HostRoutes
 /// <param name="logger">For settings that could not be written.</param>
 /// <param name="hostRoutes">Who writes the host's routes to pods.</param>
 /// <param name="hostSpace">Where the host's sides live; null for the namespace of this process.</param>
-internal sealed class PodNetwork(ILogger logger, HostRoutes hostRoutes, NetNamespace? hostSpace = null) : IPodNetwork
+/// <param name="reaper">Deletes what is cut after the answer; null where nothing runs after it.</param>
+internal sealed class PodNetwork(ILogger logger, HostRoutes hostRoutes, NetNamespace? hostSpace = null, LinkReaper? reaper = null) : IPodNetwork
 {
+    /// <summary>Of the rules that send what leaves from an additional interface's address to its own table; before the main table's (32766).</summary>
+    private const uint RulePriority = 1000;
+
+    /// <summary>Tables of additional interfaces: this plus the index of the interface.</summary>
+    private const uint FirstTable = 0x7765_0000;
+
     /// <summary>RTPROT_BOOT: what "ip route add" writes, and Calico's plugin.</summary>
     private const byte BootProtocol = 3;
 
     // Not abandoned when the call's time is over: the undo that follows must find everything made.
     public ValueTask<(MacAddress Mac, int Mtu)> CreateAsync(PodInterface plan, CancellationToken stop) => OnOwnThread(() => Create(plan), CancellationToken.None);
+
+    public ValueTask<CutOutcome> CutAsync(PodInterface plan, CancellationToken stop) => OnOwnThread(() => Cut(plan), stop);
+
+    public ValueTask<IReadOnlyList<(string HostName, InterfaceOwner Owner)>> OwnedAsync(CancellationToken stop) => OnOwnThread(Owned, stop);
 
     public ValueTask RemoveFromPodAsync(string netnsPath, string name, CancellationToken stop) => OnOwnThread(() => RemoveFromPod(netnsPath, name), stop);
 
@@ -48,10 +59,11 @@ internal sealed class PodNetwork(ILogger logger, HostRoutes hostRoutes, NetNames
             // The pod's side is born where it belongs: moving it there later would wait for RCU under the lock of all rtnetlink.
             host.Links.CreateVeth(
                 new VethEnd(plan.HostName) { Mac = MacAddress.HostVeth, Mtu = plan.Mtu ?? 0, Queues = plan.Queues },
-                new VethEnd(plan.Name) { Mtu = plan.Mtu ?? 0, Queues = plan.Queues, Namespace = pod }).ThrowIfFailed($"create veth {plan.HostName} with peer {plan.Name} in {plan.NetnsPath}");
+                new VethEnd(plan.Name) { Mac = plan.Mac, Mtu = plan.Mtu ?? 0, Queues = plan.Queues, Namespace = pod }).ThrowIfFailed($"create veth {plan.HostName} with peer {plan.Name} in {plan.NetnsPath}");
             LinkInfo hostSide = host.Links.Find(plan.HostName) ?? throw new KernelException($"find {plan.HostName}", Errno.ENODEV);
             OnHost(() => WriteSysctls(plan.HostSysctls));
-            host.Links.SetUp(hostSide.Index).ThrowIfFailed($"set {plan.HostName} up");
+            host.Links.SetUp(hostSide.Index, plan.Owner.ToString()).ThrowIfFailed($"set {plan.HostName} up");
+            PodLimits.Apply(host, hostSide, plan);
             if (plan.HasIPv6)
             {
                 // The kernel makes this address itself unless net.ipv6.conf.default.addr_gen_mode says otherwise.
@@ -93,22 +105,77 @@ internal sealed class PodNetwork(ILogger logger, HostRoutes hostRoutes, NetNames
                 .ThrowIfFailed($"add address {address.ToPrefix()} to {plan.Name}");
         }
 
+        uint table = TableOf(plan, link);
         foreach ((IpPrefix destination, IpAddress gateway) in plan.Routes)
         {
             // Known from the start: no first packet waits for an answer, and none depends on the host having a route that lets proxy ARP answer.
             pod.Neighbors.Replace(link.Index, gateway, MacAddress.HostVeth).ThrowIfFailed($"add neighbour {gateway} to {plan.Name}");
             if (gateway.IsIPv4)
             {
-                pod.Routes.Replace(new RouteInfo { Destination = gateway.ToPrefix(), Scope = RouteScope.Link, Protocol = BootProtocol, Hop = new RouteHop(default, link.Index) })
+                pod.Routes.Replace(new RouteInfo { Destination = gateway.ToPrefix(), Scope = RouteScope.Link, Protocol = BootProtocol, Table = table, Hop = new RouteHop(default, link.Index) })
                     .ThrowIfFailed($"add route {gateway} dev {plan.Name}");
             }
 
-            pod.Routes.Replace(new RouteInfo { Destination = destination, Protocol = BootProtocol, Hop = new RouteHop(gateway, link.Index) })
+            pod.Routes.Replace(new RouteInfo { Destination = destination, Protocol = BootProtocol, Table = table, Hop = new RouteHop(gateway, link.Index) })
                 .ThrowIfFailed($"add route {destination} via {gateway} dev {plan.Name}");
+        }
+
+        foreach (IpAddress address in plan.IsAdditional ? plan.Addresses : [])
+        {
+            NetlinkResult added = pod.Rules.Add(new RoutingRule(address.Family, RulePriority, table, Source: address.ToPrefix()));
+            if (added.Errno != Errno.EEXIST)
+            {
+                added.ThrowIfFailed($"add rule from {address} lookup {table}");
+            }
         }
 
         WriteSysctls(plan.PodSysctlsAfterUp);
         return link;
+    }
+
+    private static uint TableOf(PodInterface plan, LinkInfo link) => plan.IsAdditional ? FirstTable + (uint)link.Index : 254;
+
+    private CutOutcome Cut(PodInterface plan)
+    {
+        using RouteSocket host = RouteSocket.Open(hostSpace);
+        if (host.Links.Find(plan.HostName) is not { } link)
+        {
+            return CutOutcome.Absent;
+        }
+
+        if (!InterfaceOwner.TryParse(link.Alias, out InterfaceOwner owner))
+        {
+            return CutOutcome.Unknown;
+        }
+
+        if (owner.ContainerId != plan.Owner.ContainerId || owner.InterfaceName != plan.Owner.InterfaceName)
+        {
+            return CutOutcome.Foreign;
+        }
+
+        TakeOut(host, link, plan.HostName);
+
+        // With the host's side down nothing passes any more; that the pod's side has another name matters only to a runtime that keeps the namespace.
+        using NetNamespace? pod = NetNamespace.TryOpen(plan.NetnsPath, out _);
+        if (pod is not null && !IsHost(pod) && reaper is not null)
+        {
+            using RouteSocket inside = RouteSocket.Open(pod);
+            if (inside.Links.Find(plan.Name) is { } podSide && podSide.ParentIndex == link.Index)
+            {
+                inside.Links.Retire(podSide.Index, LinkReaper.PodName(podSide.Index), LinkReaper.Group);
+            }
+        }
+
+        reaper?.Wake();
+        return CutOutcome.Cut;
+    }
+
+    private IReadOnlyList<(string HostName, InterfaceOwner Owner)> Owned()
+    {
+        using RouteSocket host = RouteSocket.Open(hostSpace);
+        return [.. host.Links.List()
+            .Where(link => link.Kind == "veth" && link.Group != LinkReaper.Group && InterfaceOwner.TryParse(link.Alias, out _))
+            .Select(link => (link.Name, InterfaceOwner.TryParse(link.Alias, out InterfaceOwner owner) ? owner : default))];
     }
 
     /// <summary>An address that already leads elsewhere belongs to somebody: taking it over would cut that one off.</summary>
@@ -174,7 +241,37 @@ internal sealed class PodNetwork(ILogger logger, HostRoutes hostRoutes, NetNames
         RemoveFromHost(host, hostName);
     }
 
-    private static void RemoveFromHost(RouteSocket host, string hostName) => Delete(host, hostName, hostName);
+    private void RemoveFromHost(RouteSocket host, string hostName)
+    {
+        if (host.Links.Find(hostName) is { } link)
+        {
+            TakeOut(host, link, hostName);
+            reaper?.Wake();
+        }
+    }
+
+    /// <summary>Nothing passes the link any more and its name is free; with a reaper the rest is left to it.</summary>
+    private void TakeOut(RouteSocket host, LinkInfo link, string hostName)
+    {
+        string limiter = new PodInterface { NetnsPath = string.Empty, Name = string.Empty, HostName = hostName, Addresses = [] }.LimiterName;
+        if (reaper is null)
+        {
+            Delete(host, hostName, hostName);
+            PodLimits.RemoveLimiter(host, limiter);
+            return;
+        }
+
+        NetlinkResult result = host.Links.Retire(link.Index, LinkReaper.HostName(link.Index), LinkReaper.Group);
+        if (!result.IsSuccess && result.Errno != Errno.ENODEV)
+        {
+            throw new CniException(CniErrorCode.Failed, $"take {hostName} out of service: {result}");
+        }
+
+        if (host.Links.Find(limiter) is { } block)
+        {
+            host.Links.Retire(block.Index, LinkReaper.HostName(block.Index), LinkReaper.Group);
+        }
+    }
 
     private static void Delete(RouteSocket socket, string name, string what)
     {
@@ -205,17 +302,24 @@ internal sealed class PodNetwork(ILogger logger, HostRoutes hostRoutes, NetNames
         }
 
         using RouteSocket host = RouteSocket.Open(hostSpace);
+        uint table = TableOf(plan, link);
         LinkInfo? hostSide = host.Links.Find(plan.HostName) is { } found && link.ParentIndex == found.Index && found.ParentIndex == link.Index ? found : null;
+        (long Ingress, long Egress) limits = hostSide is null ? default : PodLimits.Read(host, hostSide, plan.LimiterName);
         return new PodInterfaceState(
             link.Mac,
             link.Mtu,
             link.IsUp,
             [.. inside.Addresses.List(linkIndex: link.Index).Where(a => !a.Address.Address.IsLinkLocal).Select(a => a.Address)],
-            [.. Routes(IpFamily.IPv4), .. Routes(IpFamily.IPv6)],
+            [.. Families().SelectMany(Routes)],
             hostSide?.Mac,
-            hostSide?.IsUp == true);
+            hostSide?.IsUp == true,
+            [.. plan.Addresses.Where(a => host.Routes.Lookup(a, out RouteInfo route).IsSuccess && route.Hop.LinkIndex == hostSide?.Index)],
+            limits.Ingress,
+            limits.Egress);
 
-        IEnumerable<(IpPrefix, IpAddress?)> Routes(IpFamily family) => inside.Routes.List(new RouteFilter(family))
+        IEnumerable<IpFamily> Families() => plan.Addresses.Select(a => a.Family).Distinct();
+
+        IEnumerable<(IpPrefix, IpAddress?)> Routes(IpFamily family) => inside.Routes.List(new RouteFilter(family, table))
             .Where(r => r.Hop.LinkIndex == link.Index)
             .Select(r => (r.Destination, r.Hop.Gateway.BitLength > 0 ? r.Hop.Gateway : (IpAddress?)null));
     }

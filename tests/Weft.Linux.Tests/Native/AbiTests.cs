@@ -29,6 +29,10 @@ public class AbiTests
         #include <linux/if_addr.h>
         #include <linux/neighbour.h>
         #include <linux/fib_rules.h>
+        #include <linux/if_ether.h>
+        #include <linux/pkt_sched.h>
+        #include <linux/pkt_cls.h>
+        #include <linux/tc_act/tc_mirred.h>
         #include <linux/veth.h>
         #include <linux/nsfs.h>
         #include <linux/netfilter/nfnetlink.h>
@@ -62,6 +66,14 @@ public class AbiTests
         (typeof(FibRuleHdr), "struct fib_rule_hdr",
             [("Family", "family"), ("DestinationLength", "dst_len"), ("SourceLength", "src_len"), ("Tos", "tos"), ("Table", "table"),
              ("Action", "action"), ("Flags", "flags")]),
+        (typeof(TcMsg), "struct tcmsg",
+            [("Family", "tcm_family"), ("Index", "tcm_ifindex"), ("Handle", "tcm_handle"), ("Parent", "tcm_parent"), ("Info", "tcm_info")]),
+        (typeof(TcRateSpec), "struct tc_ratespec",
+            [("CellLog", "cell_log"), ("LinkLayer", "linklayer"), ("Overhead", "overhead"), ("CellAlign", "cell_align"), ("Mpu", "mpu"), ("Rate", "rate")]),
+        (typeof(TcTbfQopt), "struct tc_tbf_qopt", [("Rate", "rate"), ("PeakRate", "peakrate"), ("Limit", "limit"), ("Buffer", "buffer"), ("Mtu", "mtu")]),
+        (typeof(TcMirred), "struct tc_mirred",
+            [("Index", "index"), ("Capab", "capab"), ("Action", "action"), ("RefCount", "refcnt"), ("BindCount", "bindcnt"), ("MirrorAction", "eaction"),
+             ("InterfaceIndex", "ifindex")]),
         (typeof(TcpMd5Sig), "struct tcp_md5sig",
             [("Address", "tcpm_addr"), ("Flags", "tcpm_flags"), ("PrefixLength", "tcpm_prefixlen"), ("KeyLength", "tcpm_keylen"),
              ("InterfaceIndex", "tcpm_ifindex"), ("Key", "tcpm_key")]),

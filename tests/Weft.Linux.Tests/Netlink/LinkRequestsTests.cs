@@ -113,4 +113,38 @@ public class LinkRequestsTests
         Assert.Equal([new NeighborInfo(link.Index, IpAddress.Parse("192.0.2.9"), MacAddress.HostVeth, true)], entries);
         space.Socket.Neighbors.DeleteForwarding(link.Index, MacAddress.HostVeth, IpAddress.Parse("192.0.2.9")).ThrowIfFailed("delete fdb");
     }
+
+    [Fact]
+    public void Retire_FreesBothNamesAtOnce_DeleteGroupTakesTheRest()
+    {
+        using TestNamespace host = new();
+        using TestNamespace pod = new();
+        LinkInfo[] pairs = [Pair(1), Pair(2)];
+
+        foreach (LinkInfo pair in pairs)
+        {
+            pod.Socket.Links.Retire(pair.ParentIndex, $"gone{pair.ParentIndex}", 77).ThrowIfFailed("retire peer");
+            host.Socket.Links.Retire(pair.Index, $"cali~{pair.Index}", 77).ThrowIfFailed("retire");
+        }
+
+        Assert.Null(host.Socket.Links.Find("cali1"));
+        Assert.Null(pod.Socket.Links.Find("eth1"));
+        Assert.Empty(host.Socket.Routes.List(new RouteFilter(IpFamily.IPv4)));
+        LinkInfo retired = host.Socket.Links.Find(pairs[0].Index)!;
+        Assert.Equal((false, 77u), (retired.IsUp, retired.Group));
+        host.Socket.Links.DeleteGroup(77).ThrowIfFailed("delete group");
+        Assert.Null(host.Socket.Links.Find(pairs[1].Index));
+        Assert.Equal(Errno.ENODEV, host.Socket.Links.DeleteGroup(77).Errno);
+
+        LinkInfo Pair(int number)
+        {
+            host.Socket.Links.CreateVeth(new VethEnd($"cali{number}"), new VethEnd($"eth{number}") { Namespace = pod.Space }).ThrowIfFailed("create veth");
+            LinkInfo near = host.Socket.Links.Find($"cali{number}")!;
+            host.Socket.Links.SetUp(near.Index).ThrowIfFailed("up");
+            pod.Socket.Links.SetUp(near.ParentIndex).ThrowIfFailed("up");
+            host.Socket.Routes.Replace(new RouteInfo { Destination = IpPrefix.Parse($"192.0.2.{number}/32"), Scope = RouteScope.Link, Hop = new RouteHop(default, near.Index) })
+                .ThrowIfFailed("route");
+            return near;
+        }
+    }
 }

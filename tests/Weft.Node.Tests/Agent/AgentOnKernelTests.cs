@@ -187,8 +187,7 @@ public sealed class AgentOnKernelTests : IAsyncDisposable
             ["CNI_COMMAND"] = verb, ["CNI_CONTAINERID"] = $"id-{app}", ["CNI_NETNS"] = netns, ["CNI_IFNAME"] = "eth0",
         };
         JsonObject config = MemoryNode.Config(more: new JsonObject { ["args"] = JsonNode.Parse($$$"""{"cni":{"labels":[{"key":"app","value":"{{{app}}}"}]}}""") });
-        AgentAnswer answer = await Task.Run(() => AgentClient.Call(SocketPath, environment, config));
-        return answer.Outcome ?? throw new InvalidOperationException(answer.Reason);
+        return await AgentCall.AskAsync(SocketPath, environment, config);
     }
 
     private async Task<JsonNode> StatusAsync() => await ControlClient.RequestAsync(SocketPath, new JsonObject { ["command"] = "status" }, default);

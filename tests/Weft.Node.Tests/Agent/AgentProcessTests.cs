@@ -224,8 +224,7 @@ public sealed class AgentProcessTests : IAsyncDisposable
             ["CNI_COMMAND"] = verb, ["CNI_CONTAINERID"] = containerId, ["CNI_NETNS"] = $"/run/netns/{containerId}", ["CNI_IFNAME"] = "eth0",
             ["CNI_ARGS"] = $"K8S_POD_NAMESPACE=default;K8S_POD_NAME={pod}",
         };
-        AgentAnswer answer = await Task.Run(() => AgentClient.Call(SocketPath, environment, MemoryNode.Config()));
-        return answer.Outcome ?? throw new InvalidOperationException(answer.Reason);
+        return await AgentCall.AskAsync(SocketPath, environment, MemoryNode.Config());
     }
 
     private static async Task Until(Func<Task<bool>> condition, string what)

@@ -17,7 +17,7 @@ public sealed class EndpointProgressTests
         _progress.Wanted(Update(7));
         _progress.Programmed(s_id, 7);
 
-        await _progress.WaitAsync(s_id, new Revision(7), CancellationToken.None);
+        await _progress.WaitAsync(s_id, new Revision(7), null, CancellationToken.None);
 
         Assert.Equal(EndpointState.Programmed, Assert.Single(_progress.Entries).State);
     }
@@ -29,7 +29,7 @@ public sealed class EndpointProgressTests
         _progress.Programmed(s_id, 6);
         _progress.Wanted(Update(7));
 
-        CniException e = await Assert.ThrowsAsync<CniException>(() => _progress.WaitAsync(s_id, new Revision(7), CancellationToken.None).AsTask());
+        CniException e = await Assert.ThrowsAsync<CniException>(() => _progress.WaitAsync(s_id, new Revision(7), null, CancellationToken.None).AsTask());
 
         Assert.Equal(CniErrorCode.PolicyNotProgrammed, e.Code);
     }
@@ -38,7 +38,7 @@ public sealed class EndpointProgressTests
     public async Task Wait_ProgrammedLater_IsWoken()
     {
         EndpointProgress progress = new(TimeSpan.FromMinutes(1), TimeProvider.System);
-        Task waiting = progress.WaitAsync(s_id, new Revision(7), CancellationToken.None).AsTask();
+        Task waiting = progress.WaitAsync(s_id, new Revision(7), null, CancellationToken.None).AsTask();
 
         progress.Wanted(Update(7));
         Assert.False(waiting.IsCompleted);
@@ -51,7 +51,7 @@ public sealed class EndpointProgressTests
     public async Task Wait_InvalidEndpoint_FailsWithItsProblem()
     {
         EndpointProgress progress = new(TimeSpan.FromMinutes(1), TimeProvider.System);
-        Task waiting = progress.WaitAsync(s_id, new Revision(7), CancellationToken.None).AsTask();
+        Task waiting = progress.WaitAsync(s_id, new Revision(7), null, CancellationToken.None).AsTask();
 
         progress.Wanted(Update(7, "profile net1 is invalid"));
 
@@ -62,7 +62,7 @@ public sealed class EndpointProgressTests
     [Fact]
     public async Task Wait_NeverSeen_SaysSo()
     {
-        CniException e = await Assert.ThrowsAsync<CniException>(() => _progress.WaitAsync(s_id, new Revision(7), CancellationToken.None).AsTask());
+        CniException e = await Assert.ThrowsAsync<CniException>(() => _progress.WaitAsync(s_id, new Revision(7), null, CancellationToken.None).AsTask());
 
         Assert.Contains("has not seen the endpoint", e.Message);
     }

@@ -117,6 +117,33 @@ public sealed class CniMainTests : IDisposable
     }
 
     [Fact]
+    public void Line_CarriesWhateverTheVariablesHold()
+    {
+        Dictionary<string, string> environment = new() { ["CNI_COMMAND"] = "ADD", ["CNI_ARGS"] = "A=\"\\\u0001\u00e9\ud83d\ude00" };
+        byte[] config = "{\r\n  \"name\": \"n\",\n \"cniVersion\": \"1.0.0\", \"more\": {\"cniVersion\": \"x\"}}\n"u8.ToArray();
+
+        PluginCall call = PluginCall.Read(environment, config);
+
+        string line = Encoding.UTF8.GetString(call.ToLine().Span);
+        Assert.Equal(line.Length - 1, line.IndexOf('\n'));
+        JsonNode parsed = JsonNode.Parse(line)!;
+        Assert.Equal(environment["CNI_ARGS"], (string?)parsed["environment"]!["CNI_ARGS"]);
+        Assert.Equal("n", (string?)parsed["config"]!["name"]);
+        Assert.Equal("1.0.0", Encoding.UTF8.GetString(call.CniVersion.Span));
+    }
+
+    [Theory]
+    [InlineData("""{"exitCode":0,"result":null}""", 0, "")]
+    [InlineData("""{"exitCode":0,"result":{"a":1}}""", 0, """{"a":1}""")]
+    [InlineData("""{"exitCode":1,"error":{"code":11}}""", 1, """{"code":11}""")]
+    public void Answer_IsTakenApartWithoutParsing(string line, int exitCode, string body)
+    {
+        Assert.True(CniOutcome.TryReadPlain(Encoding.UTF8.GetBytes(line), out int exit, out ReadOnlySpan<byte> text));
+
+        Assert.Equal((exitCode, body), (exit, Encoding.UTF8.GetString(text)));
+    }
+
+    [Fact]
     public async Task AgentDiesDuringAdd_AsksForRepetition()
     {
         string path = Path.Combine(_folder, "agent.sock");
@@ -137,8 +164,9 @@ public sealed class CniMainTests : IDisposable
     private static async Task<(int Exit, JsonObject? Body)> RunAsync(string input, params (string Name, string Value)[] environment)
     {
         using MemoryStream output = new();
-        int exit = await Task.Run(() => CniMain.RunAsync(
-            environment.ToDictionary(v => v.Name, v => v.Value), new MemoryStream(Encoding.UTF8.GetBytes(input)), output, Stream.Null, CancellationToken.None));
+        Dictionary<string, string> variables = environment.ToDictionary(v => v.Name, v => v.Value);
+        int exit = await Task.Run(async () => await CniMain.RunAsync(
+            variables.GetValueOrDefault, new MemoryStream(Encoding.UTF8.GetBytes(input)), output, Stream.Null, CancellationToken.None));
         return (exit, output.Length == 0 ? null : (JsonObject?)JsonNode.Parse(output.ToArray()));
     }
 }

@@ -52,11 +52,15 @@ internal sealed class MemoryNode : IAddressAllocator, IPodNetwork, IPolicyWait, 
 
     public (CniErrorCode Code, string Reason)? Trouble { get; set; }
 
+    public string? NotStarted { get; set; }
+
+    /// <summary>What CHECK is told of the kernel's policy.</summary>
+    public string? MissingPolicy { get; set; }
+
     public int MostAtOnce { get; private set; }
 
     private int _next = 1;
     private int _creating;
-    private ulong _mac = 0x0200_0000_0000;
 
     public IEnumerable<WorkloadEndpoint> Endpoints => Datastore.All.Select(v => v.Value).OfType<WorkloadEndpoint>();
 
@@ -85,14 +89,14 @@ internal sealed class MemoryNode : IAddressAllocator, IPodNetwork, IPolicyWait, 
     {
         List<IpAddress> addresses = Held.TryGetValue(request.HandleId, out List<IpAddress>? held) ? held : Held[request.HandleId] = [];
         int number = _next++;
-        if (request.Addresses is [var particular])
+        if (request.Addresses.FirstOrDefault(a => Held.Values.Any(h => h.Contains(a))) is { BitLength: > 0 } taken)
         {
-            if (Held.Values.Any(h => h.Contains(particular)))
-            {
-                throw new IpamException($"{particular} is taken");
-            }
+            throw new IpamException($"{taken} is taken");
+        }
 
-            addresses.Add(particular);
+        if (request.Addresses.Count > 0)
+        {
+            addresses.AddRange(request.Addresses);
         }
         else
         {
@@ -124,8 +128,27 @@ internal sealed class MemoryNode : IAddressAllocator, IPodNetwork, IPolicyWait, 
         }
 
         Interfaces[plan.HostName] = plan;
-        return FailInterface ? throw new CniException(CniErrorCode.Failed, "set eth0 up: Invalid argument (22)") : (new MacAddress(++_mac), plan.Mtu ?? 1500);
+        return FailInterface ? throw new CniException(CniErrorCode.Failed, "set eth0 up: Invalid argument (22)") : (plan.Mac!.Value, plan.Mtu ?? 1500);
     }
+
+    public ValueTask<CutOutcome> CutAsync(PodInterface plan, CancellationToken stop)
+    {
+        if (!Interfaces.TryGetValue(plan.HostName, out PodInterface? made))
+        {
+            return ValueTask.FromResult(CutOutcome.Absent);
+        }
+
+        if (made.Owner.ContainerId != plan.Owner.ContainerId || made.Owner.InterfaceName != plan.Owner.InterfaceName)
+        {
+            return ValueTask.FromResult(CutOutcome.Foreign);
+        }
+
+        Interfaces.Remove(plan.HostName);
+        return ValueTask.FromResult(CutOutcome.Cut);
+    }
+
+    public ValueTask<IReadOnlyList<(string HostName, InterfaceOwner Owner)>> OwnedAsync(CancellationToken stop) =>
+        ValueTask.FromResult<IReadOnlyList<(string, InterfaceOwner)>>([.. Interfaces.Select(i => (i.Key, i.Value.Owner))]);
 
     public ValueTask RemoveFromPodAsync(string netnsPath, string name, CancellationToken stop)
     {
@@ -146,11 +169,14 @@ internal sealed class MemoryNode : IAddressAllocator, IPodNetwork, IPolicyWait, 
     public ValueTask<PodInterfaceState?> ReadAsync(PodInterface plan, CancellationToken stop) => ValueTask.FromResult(
         Interfaces.GetValueOrDefault(plan.HostName) is { } made && made.NetnsPath == plan.NetnsPath && made.Name == plan.Name
             ? new PodInterfaceState(
-                new MacAddress(_mac), made.Mtu ?? 1500, IsUp: true, [.. made.Addresses.Select(a => new InterfaceAddress(a, a.BitLength))],
-                [.. made.Routes.Select(r => (r.Destination, (IpAddress?)r.Gateway))], MacAddress.HostVeth, IsHostUp: true)
+                made.Mac!.Value, made.Mtu ?? 1500, IsUp: true, [.. made.Addresses.Select(a => new InterfaceAddress(a, a.BitLength))],
+                [.. made.Routes.Select(r => (r.Destination, (IpAddress?)r.Gateway))], MacAddress.HostVeth, IsHostUp: true, made.Addresses,
+                made.Qos?.IngressBandwidth ?? 0, made.Qos?.EgressBandwidth ?? 0)
             : null);
 
-    public ValueTask WaitAsync(WorkloadEndpointId endpoint, Revision revision, CancellationToken stop)
+    public string? Missing(WorkloadEndpointId endpoint, Revision revision) => MissingPolicy;
+
+    public ValueTask WaitAsync(WorkloadEndpointId endpoint, Revision revision, TimeSpan? budget, CancellationToken stop)
     {
         Waited.Add((endpoint, revision));
         return FailPolicy ? throw new CniException(CniErrorCode.PolicyNotProgrammed, "not in the kernel within 10 s") : ValueTask.CompletedTask;
