@@ -75,12 +75,8 @@ public sealed class CniCommand : ICommand
 
         weft["ipam"] = new JsonObject { ["type"] = "weft-ipam" };
         weft["capabilities"] = new JsonObject { ["bandwidth"] = true, ["io.kubernetes.cri.pod-annotations"] = true, ["ips"] = true, ["mac"] = true };
-        JsonArray plugins = [weft];
-        if (withPortmap)
-        {
-            plugins.Add(new JsonObject { ["type"] = "portmap", ["snat"] = true, ["capabilities"] = new JsonObject { ["portMappings"] = true } });
-        }
-
+        JsonObject portmap = new() { ["type"] = "portmap", ["snat"] = true, ["capabilities"] = new JsonObject { ["portMappings"] = true } };
+        JsonArray plugins = withPortmap ? new JsonArray(weft, portmap) : new JsonArray(weft);
         JsonObject list = new() { ["cniVersion"] = "1.0.0", ["name"] = network, ["plugins"] = plugins };
         return list.ToJsonString(new System.Text.Json.JsonSerializerOptions { WriteIndented = true }) + "\n";
     }

@@ -15,10 +15,11 @@ internal sealed class KernelNode : IDisposable
     private readonly List<string> _names = [];
     private readonly NetNamespace _host;
 
-    public KernelNode()
+    /// <param name="withReaper">As in an agent: what is cut is deleted later.</param>
+    public KernelNode(bool withReaper = false)
     {
         _host = Make("host", out _);
-        Network = new PodNetwork(NullLogger.Instance, HostRoutes.Here, _host);
+        Network = new PodNetwork(NullLogger.Instance, HostRoutes.Here, _host, withReaper ? new LinkReaper(_host, NullLogger.Instance) : null);
     }
 
     public PodNetwork Network { get; }
