@@ -188,10 +188,19 @@ cmd_soak() {
     exec bash "$root/tests/Weft.Soak/run.sh" "${1:-5}"
 }
 
+# Decoders in a copy of the program get a counter behind every branch, so that inputs that reach something new are kept (tests/Weft.Fuzz/BranchMap.cs).
 cmd_fuzz() {
     command -v dotnet >/dev/null || die "the .NET 10 SDK is missing (dotnet is not on the PATH)"
     dotnet build "$root/tests/Weft.Fuzz" -c Release -v quiet --nologo
-    WEFT_FUZZ_SECONDS=${1:-300} exec "$root/tests/Weft.Fuzz/bin/Release/net10.0/Weft.Fuzz" -noColor -noLogo
+    local program="$root/artifacts/fuzz" tools="$root/artifacts/tools" assembly
+    rm -rf "$program"
+    mkdir -p "$root/artifacts"
+    cp -r "$root/tests/Weft.Fuzz/bin/Release/net10.0" "$program"
+    [ -x "$tools/sharpfuzz" ] || dotnet tool install SharpFuzz.CommandLine --version 2.3.0 --tool-path "$tools" >/dev/null
+    for assembly in Bgp Hosting Model Node Primitives; do
+        "$tools/sharpfuzz" "$program/Weft.$assembly.dll" >/dev/null
+    done
+    WEFT_FUZZ_SECONDS=${1:-300} exec "$program/Weft.Fuzz" -noColor -noLogo
 }
 
 cmd_clean() {

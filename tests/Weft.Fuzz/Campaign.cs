@@ -10,11 +10,15 @@ internal sealed class Campaign(FuzzTarget target, int seed)
 
     private readonly Random _random = new(seed);
     private readonly HashSet<ulong> _signatures = [];
+    private readonly BranchMap _branches = new();
     private readonly List<byte[]> _corpus = [];
 
     public long Runs { get; private set; }
 
     public int CorpusSize => _corpus.Count;
+
+    /// <summary>0: the assemblies are not instrumented.</summary>
+    public int Branches => _branches.Branches;
 
     /// <summary>One failing input by the place where it failed.</summary>
     public Dictionary<string, (byte[] Input, Exception Failure)> Failures { get; } = [];
@@ -57,13 +61,15 @@ internal sealed class Campaign(FuzzTarget target, int seed)
         }
     }
 
-    /// <summary>True: a signature nobody has seen.</summary>
+    /// <summary>True: a signature or a branch nobody has seen.</summary>
     private bool Try(byte[] input)
     {
         Runs++;
         try
         {
-            return _signatures.Add(target.Run(input));
+            BranchMap.Begin();
+            bool isNew = _signatures.Add(target.Run(input));
+            return _branches.End() | isNew;
         }
         catch (Exception failure)
         {

@@ -17,7 +17,7 @@ internal abstract class FuzzTarget
 
     /// <summary>
     /// Decodes once. The signature stands for what the decoder did (which results, which sizes by magnitude): an input with a new one has reached something new and
-    /// is kept to be mutated further. That is the coverage guidance, without an instrumented build.
+    /// is kept to be mutated further, beside those that <see cref="BranchMap"/> finds new in an instrumented build.
     /// </summary>
     public abstract ulong Run(byte[] input);
 

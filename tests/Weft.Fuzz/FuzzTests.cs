@@ -11,10 +11,12 @@ public sealed class FuzzTests
 {
     private static readonly TimeSpan s_turn = TimeSpan.FromSeconds(2);
 
+    static FuzzTests() => BranchMap.Attach();
+
     private static FuzzTarget[] Targets() =>
     [
         new FramerTarget(), new OpenTarget(), new UpdateTarget(), new RibTarget(), new SmallMessageTarget(), new SettingsTarget(), new ControlTarget(),
-        new DatastoreTarget(), new SelectorTarget(),
+        new DatastoreTarget(), new SelectorTarget(), new AsPathPatternTarget(), new FilterRuleTarget(), new RpkiTarget(),
     ];
 
     public static TheoryData<string, string> Crashes() => [.. CrashVectors.All().Select(static v => (v.Target, v.File))];
@@ -50,7 +52,7 @@ public sealed class FuzzTests
         List<string> failures = [];
         for (int i = 0; i < targets.Length; i++)
         {
-            Console.WriteLine($"fuzz {targets[i].Name}: {campaigns[i].Runs} inputs, {campaigns[i].CorpusSize} kept, {campaigns[i].Failures.Count} failures (seed {seed + i})");
+            Console.WriteLine($"fuzz {targets[i].Name}: {campaigns[i].Runs} inputs, {campaigns[i].CorpusSize} kept, {campaigns[i].Branches} branches, {campaigns[i].Failures.Count} failures (seed {seed + i})");
             foreach ((string place, (byte[] input, Exception failure)) in campaigns[i].Failures)
             {
                 string file = CrashVectors.Write(targets[i].Name, input);

@@ -117,6 +117,10 @@ internal sealed class RpkiFile(TimeProvider time, ILogger logger)
         {
             problem = $"is no JSON: line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}";
         }
+        catch (InvalidOperationException e)
+        {
+            problem = $"is no JSON: {e.Message}"; // Half a surrogate pair in a string: the reader finds it only when the string is asked for.
+        }
 
         problem = problem.Length == 0 && !found ? "has no \"roas\"" : problem;
         table = problem.Length == 0 ? new RoaTable(all) : table;

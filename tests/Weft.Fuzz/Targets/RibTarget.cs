@@ -9,11 +9,15 @@ using Weft.Testing.Bgp;
 namespace Weft.Fuzz.Targets;
 
 /// <summary>
-/// A stream of UPDATEs of two peers through a whole RIB and out to four others: what leaves must be decoded again without a remark (the harness's peers see to that),
-/// and when everything is withdrawn nobody may still hold a route.
+/// A stream of UPDATEs of three peers, one with path identifiers, through a whole RIB and out to five others, alone and as a member of a confederation: what leaves must
+/// be decoded again without a remark (the harness's peers see to that), and when everything is withdrawn nobody may still hold a route.
 /// </summary>
 internal sealed class RibTarget : FuzzTarget
 {
+    private static readonly string[] s_speakers = ["external", "internal", "paths"];
+
+    private static readonly Confederation s_confederation = new() { Id = 65000, Members = [65001, 65012, 65022] };
+
     public override string Name => "rib";
 
     public override bool IsBgp => true;
@@ -29,21 +33,23 @@ internal sealed class RibTarget : FuzzTarget
 
     public override ulong Run(byte[] input)
     {
-        ulong signature = Mix(Run(input, IpFamily.IPv4), Run(input, IpFamily.IPv6));
-        return signature;
+        ulong signature = Mix(Run(input, IpFamily.IPv4, null), Run(input, IpFamily.IPv6, null));
+        return Mix(signature, Run(input, IpFamily.IPv4, s_confederation));
     }
 
-    private static ulong Run(byte[] input, IpFamily family)
+    private static ulong Run(byte[] input, IpFamily family, Confederation? confederation)
     {
-        var rib = new RibHarness(family, maximumPaths: 2);
+        var rib = new RibHarness(family, maximumPaths: 2, confederation: confederation);
         rib.Up("external", "10.0.0.10", 65010);
         rib.Up("internal", "10.0.0.11", 65001);
+        rib.Up("paths", "10.0.0.12", 65012, session: static s => s with { AddPathReceive = AddressFamilies.Both });
         TestPeer[] listeners =
         [
             rib.Up("a", "10.0.0.20", 65020, session: s => s with { LocalAddress = Local(family) }),
             rib.Up("narrow", "10.0.0.21", 65021, session: s => s with { FourOctetAs = false, ExtendedMessages = false, LocalAddress = Local(family) }),
             rib.Up("reflected", "10.0.0.22", 65001, p => p with { RouteReflectorClient = true }, s => s with { LocalAddress = Local(family) }),
-            rib.Up("c", "10.0.0.23", 65023, session: s => s with { LocalAddress = Local(family) }),
+            rib.Up("provider", "10.0.0.23", 65023, p => p with { Role = BgpRole.Customer }, s => s with { LocalAddress = Local(family), LocalRole = BgpRole.Customer }),
+            rib.Up("told paths", "10.0.0.24", 65022, session: s => s with { LocalAddress = Local(family), AddPathSend = AddressFamilies.Both }),
         ];
         rib.Settle();
         ulong signature = 5;
@@ -51,7 +57,7 @@ internal sealed class RibTarget : FuzzTarget
         int turn = 0;
         while (rest.Length >= 23 && rest[18] == 2 && MessageFramer.CheckHeader(rest, 65535, out int length) is null && length <= rest.Length)
         {
-            signature = Mix(signature, Receive(rib, turn++ % 2 == 0 ? "external" : "internal", rest[..length]));
+            signature = Mix(signature, Receive(rib, s_speakers[turn++ % s_speakers.Length], rest[..length]));
             rest = rest[length..];
             if (turn % 3 == 0)
             {
@@ -62,15 +68,19 @@ internal sealed class RibTarget : FuzzTarget
         rib.Settle();
         foreach (TestPeer listener in listeners)
         {
-            signature = Mix(signature, Magnitude(listener.Seen.Count) << 8 | Magnitude(listener.Messages));
+            signature = Mix(signature, Magnitude(listener.Seen.Count + listener.SeenPaths.Count) << 8 | Magnitude(listener.Messages));
         }
 
-        rib.Down("external");
-        rib.Down("internal");
+        foreach (string speaker in s_speakers)
+        {
+            rib.Down(speaker);
+        }
+
         rib.Settle();
         foreach (TestPeer listener in listeners)
         {
-            Require(listener.Seen.Count == 0, $"{listener.Settings.Name} still holds {listener.Seen.Count} routes of peers that are gone");
+            int left = listener.Seen.Count + listener.SeenPaths.Count;
+            Require(left == 0, $"{listener.Settings.Name} still holds {left} routes of peers that are gone");
         }
 
         return signature;

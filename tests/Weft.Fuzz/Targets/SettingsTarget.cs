@@ -28,6 +28,17 @@ internal sealed class SettingsTarget : FuzzTarget
         interface = eth0
         remote-as = 1.10
         maximum-prefixes = 1000
+        export = mine
+        [neighbor:c]
+        range = 10.9.0.0/16
+        remote-as = 65010-65020, 4200000001
+        role = provider
+        add-path = receive
+        [filter:mine]
+        rule-10 = match prefix @list 10.0.0.0/8{16,24}, not community 65000:* then local-pref 200, prepend 2, accept
+        default = reject
+        [prefix-list:list]
+        prefixes = 192.168.0.0/16+
         """;
 
     private static readonly Hashtable s_environment = [];

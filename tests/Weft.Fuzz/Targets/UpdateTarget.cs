@@ -25,6 +25,9 @@ internal sealed class UpdateTarget : FuzzTarget
         [
             external, Messages.Session(remoteAs: 65001), Messages.Session(fourOctet: false), external with { Families = AddressFamilies.IPv4 },
             external with { Families = AddressFamilies.IPv6, ExtendedMessages = false },
+            external with { AddPathReceive = AddressFamilies.Both },
+            external with { IPv6NextHops = AddressFamilies.IPv4, LocalRole = BgpRole.Customer, RemoteRole = BgpRole.Provider },
+            external with { HasConfederation = true, IsConfederation = true, AddPathReceive = AddressFamilies.IPv6 },
         ];
         _decoders = [.. sessions.Select(s => new UpdateDecoder(_pool, (PeerId)1, s, s_settings, NullLogger.Instance))];
     }
