@@ -19,6 +19,9 @@ public interface IPeerConnection : IAsyncDisposable
 
     /// <summary>Own link-local address on the neighbour's link when known (RFC 2545: sent beside a global IPv6 next hop); else the default value.</summary>
     IpAddress LocalLinkLocal { get; }
+
+    /// <summary>Link of a link-local neighbour, whose address may be that of another neighbour on another link; null for all others, or when not known.</summary>
+    string? Interface { get; }
 }
 
 /// <summary>Makes connections. Implemented over sockets by the router role, over paired pipes by tests.</summary>

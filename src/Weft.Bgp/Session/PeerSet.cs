@@ -148,7 +148,7 @@ internal sealed class PeerSet
         PeerSession? found = null;
         foreach (PeerSession peer in _peers.Values)
         {
-            bool fits = peer.Settings.Address == connection.RemoteAddress;
+            bool fits = peer.Settings.Address == connection.RemoteAddress && (connection.Interface ?? peer.Settings.Interface) == (peer.Settings.Interface ?? connection.Interface);
             if (fits && (found is null || peer.Settings.LocalAddress == connection.LocalAddress))
             {
                 found = peer;

@@ -13,11 +13,14 @@ internal static class SocketConstants
     public const int IPPROTO_IP = 0;
     public const int IPPROTO_TCP = 6;
     public const int IPPROTO_IPV6 = 41;
+    public const int IPPROTO_ICMPV6 = 58;
+    public const int ICMPV6_FILTER = 1;
     public const int IP_TOS = 1;
     public const int IP_TTL = 2;
     public const int IP_FREEBIND = 15;
     public const int IP_MINTTL = 21;
     public const int IPV6_UNICAST_HOPS = 16;
+    public const int IPV6_MULTICAST_HOPS = 18;
     public const int IPV6_TCLASS = 67;
     public const int IPV6_MINHOPCOUNT = 73;
     public const int IPV6_FREEBIND = 78;

@@ -53,6 +53,23 @@ public static class SocketOptions
         }
     }
 
+    /// <summary>Hop limit of multicast packets, 1..255.</summary>
+    public static void SetMulticastHops(this Socket socket, int hops) => Set(socket, SocketConstants.IPPROTO_IPV6, SocketConstants.IPV6_MULTICAST_HOPS, hops);
+
+    /// <summary>Of all ICMPv6 messages a raw socket hears these alone (struct icmp6_filter: 256 bits, a set one blocks its type).</summary>
+    public static void PassOnly(this Socket socket, params ReadOnlySpan<RouterDiscoveryKind> kinds)
+    {
+        Span<byte> blocked = stackalloc byte[32];
+        blocked.Fill(0xFF);
+        foreach (RouterDiscoveryKind kind in kinds)
+        {
+            // Words of 32 bits in the byte order of the host, which on x86-64 and arm64 is that of single octets.
+            blocked[(byte)kind / 8] &= (byte)~(1 << ((byte)kind % 8));
+        }
+
+        socket.SetRawSocketOption(SocketConstants.IPPROTO_ICMPV6, SocketConstants.ICMPV6_FILTER, blocked);
+    }
+
     /// <summary>Sends and receives through one interface only.</summary>
     public static void BindToDevice(this Socket socket, string interfaceName) =>
         socket.SetRawSocketOption(SocketConstants.SOL_SOCKET, SocketConstants.SO_BINDTODEVICE, Encoding.UTF8.GetBytes(interfaceName + '\0'));

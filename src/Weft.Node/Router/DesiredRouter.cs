@@ -63,8 +63,9 @@ internal sealed record DesiredRouter
     /// <param name="settings">The settings file.</param>
     /// <param name="derived">What the datastore asks for; null without a datastore, or before it has been read for the first time.</param>
     /// <param name="addresses">Own addresses.</param>
+    /// <param name="onLink">Address of the neighbour at the other end of a link; default: not known.</param>
     /// <param name="waiting">What is missing.</param>
-    public static DesiredRouter? Compose(RouterSettings settings, DerivedRouting? derived, IHostAddresses addresses, out string waiting)
+    public static DesiredRouter? Compose(RouterSettings settings, DerivedRouting? derived, IHostAddresses addresses, Func<string, IpAddress> onLink, out string waiting)
     {
         waiting = settings.UsesDatastore && derived is null ? "the datastore has not been read yet" : derived?.Waiting ?? string.Empty;
         DerivedRouting cluster = derived ?? new DerivedRouting();
@@ -79,10 +80,11 @@ internal sealed record DesiredRouter
         Dictionary<IpAddress, string> local = [];
         ImmutableSortedDictionary<string, PeerSettings>.Builder peers = ImmutableSortedDictionary.CreateBuilder<string, PeerSettings>(StringComparer.Ordinal);
         List<string> problems = [.. cluster.Problems];
-        foreach (NeighborSettings neighbor in settings.Neighbors)
+        foreach (NeighborSettings configured in settings.Neighbors)
         {
+            NeighborSettings neighbor = configured.IsUnnumbered ? configured.At(onLink(configured.Interface!)) : configured;
             peers[neighbor.Name] = neighbor.Restarts.Apply(FromSettings(neighbor, settings, localAs, pools, addresses));
-            if (!neighbor.IsRange)
+            if (!neighbor.IsRange && !configured.IsUnnumbered)
             {
                 local.TryAdd(neighbor.Address, neighbor.Name);
             }

@@ -79,6 +79,12 @@ internal static partial class Log
     [LoggerMessage(1926, LogLevel.Information, "{count} route origin authorizations read from {path}")]
     public static partial void RoasRead(ILogger logger, string path, int count);
 
+    [LoggerMessage(1927, LogLevel.Information, "the neighbour on {link} is {address}")]
+    public static partial void FoundOnLink(ILogger logger, string link, IpAddress address);
+
+    [LoggerMessage(1928, LogLevel.Error, "cannot look for the neighbour on {link}: {reason}")]
+    public static partial void CannotWatchLink(ILogger logger, string link, string reason);
+
     [LoggerMessage(1920, LogLevel.Error, "the router ends: {reason}")]
     public static partial void Failed(ILogger logger, string reason);
 }

@@ -20,7 +20,7 @@ internal static class NeighborAnswer
         JsonObject neighbor = new()
         {
             ["name"] = settings.Name,
-            ["address"] = settings.Address.ToString(),
+            ["address"] = settings.Address.IsUnspecified ? null : settings.Address.ToString(),
             ["port"] = settings.Port,
             ["interface"] = settings.Interface,
             ["remoteAs"] = remoteAs != 0 ? remoteAs : settings.AcceptedAs?.ToString(),
@@ -142,7 +142,8 @@ internal static class NeighborAnswer
 
     /// <summary>A neighbour that only waits hears nothing of a wrong password: its kernel drops the segments before anybody can be told.</summary>
     private static string? LastError(PeerSnapshot peer) =>
-        peer.LastError is null && peer.State != SessionState.Established && peer.Settings.Connect == ConnectMode.Passive && PeerSocket.Options(peer.Settings).Password is not null
+        peer.Settings is { Address.IsUnspecified: true, IsRange: false, Enabled: true, Interface: { } link } ? $"nobody has been heard on {link} yet: no router advertisement, no connection"
+        : peer.LastError is null && peer.State != SessionState.Established && peer.Settings.Connect == ConnectMode.Passive && PeerSocket.Options(peer.Settings).Password is not null
         && TcpMd5Counters.Read() is { Failure: > 0 } or { NotFound: > 0 }
             ? "no connection yet, and segments with a wrong or missing signature were dropped on this host: check the password on both sides"
             : peer.LastError;

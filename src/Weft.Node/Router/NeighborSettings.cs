@@ -14,7 +14,8 @@ internal sealed record NeighborSettings
     public static readonly Setting<IpAddress?> AddressSetting = Setting.Address(Section, "address", "", "Address of the neighbour.");
 
     public static readonly Setting<string> InterfaceSetting = Setting.Text(Section, "interface", "",
-        "Link of the neighbour; needed for a link-local address.", "interface name");
+        "Link of the neighbour; needed for a link-local address. Without address: whoever is at the other end (unnumbered), found by router advertisements that both sides send, or by its connection.",
+        "interface name");
 
     public static readonly Setting<long> PortSetting = Setting.Integer(Section, "port", ListenEndpoint.BgpPort, 1, 65535, "TCP port we connect to.");
 
@@ -68,7 +69,7 @@ internal sealed record NeighborSettings
             reason = "expected ipv4 or ipv6";
             return value is "ipv4" or "ipv6";
         },
-        "Address families offered; the family of the address when not set.");
+        "Address families offered; the family of the address when not set, both for an unnumbered neighbour.");
 
     public static readonly Setting<TimeSpan> HoldTimeSetting = Setting.Duration(Section, "hold-time", "", TimeSpan.Zero, TimeSpan.FromSeconds(65535),
         "Overrides [router] hold-time.");
@@ -105,6 +106,9 @@ internal sealed record NeighborSettings
     public IpPrefix Range { get; init; }
 
     public bool IsRange => Range.Family != IpFamily.None;
+
+    /// <summary>Known by its link alone; <see cref="Address"/> is ::.</summary>
+    public bool IsUnnumbered => Interface is not null && Address is { IsIPv6: true, IsUnspecified: true };
 
     public int MaximumNeighbors { get; init; }
 
@@ -166,6 +170,9 @@ internal sealed record NeighborSettings
 
     public RestartSettings Restarts { get; init; } = new();
 
+    /// <summary>An unnumbered neighbour with the address it was found by; until then it is not called, and nobody comes from ::.</summary>
+    public NeighborSettings At(IpAddress found) => found.Family == IpFamily.None ? this with { Passive = true } : this with { Address = found };
+
     /// <summary>All sections, in the order of their names.</summary>
     public static ImmutableArray<NeighborSettings> ReadAll(SettingsReader reader, RouterSettings router)
     {
@@ -176,7 +183,11 @@ internal sealed record NeighborSettings
             NeighborSettings neighbor = Read(reader, name, router);
             if (!neighbor.IsRange && !seen.TryAdd((neighbor.Address, neighbor.Interface, neighbor.SourceAddress), name) && neighbor.Address.Family != IpFamily.None)
             {
-                reader.Report(AddressSetting, $"{neighbor.Address} is the address of [neighbor:{seen[(neighbor.Address, neighbor.Interface, neighbor.SourceAddress)]}] too", name);
+                string other = seen[(neighbor.Address, neighbor.Interface, neighbor.SourceAddress)];
+                reader.Report(
+                    neighbor.IsUnnumbered ? InterfaceSetting : AddressSetting,
+                    neighbor.IsUnnumbered ? $"{neighbor.Interface} is the link of [neighbor:{other}] too" : $"{neighbor.Address} is the address of [neighbor:{other}] too",
+                    name);
             }
 
             neighbors.Add(neighbor);
@@ -189,9 +200,11 @@ internal sealed record NeighborSettings
     private static NeighborSettings Read(SettingsReader reader, string name, RouterSettings router)
     {
         IpPrefix range = reader.IsSet(RangeSetting, name) ? reader.Get(RangeSetting, name) : default;
-        IpAddress address = range.Family != IpFamily.None ? range.Address : reader.Require(AddressSetting, name) ?? default;
-        AsRanges? remoteAs = reader.Require(RemoteAsSetting, name);
         string link = reader.Get(InterfaceSetting, name);
+        IpAddress address = range.Family != IpFamily.None ? range.Address
+            : link.Length > 0 && !reader.IsSet(AddressSetting, name) ? IpAddress.FromIPv6(UInt128.Zero)
+            : reader.Require(AddressSetting, name) ?? default;
+        AsRanges? remoteAs = reader.Require(RemoteAsSetting, name);
         NeighborSettings neighbor = new()
         {
             Name = name,
@@ -223,7 +236,7 @@ internal sealed record NeighborSettings
             MultipathWeight = (int)reader.Get(MultipathWeightSetting, name),
             Restarts = RestartSettings.Read(reader, name),
         };
-        neighbor = neighbor with { Peering = PeeringSettings.Read(reader, name, neighbor.HoldTime), Paths = PathSettings.Read(reader, name) };
+        neighbor = neighbor with { Peering = PeeringSettings.Read(reader, name, neighbor.HoldTime), Paths = PathSettings.Read(reader, name, neighbor.IsUnnumbered) };
         Check(reader, neighbor, router);
         return neighbor;
     }
@@ -300,7 +313,7 @@ internal sealed record NeighborSettings
     {
         IReadOnlyList<string> words = reader.Get(FamiliesSetting, name);
         return words.Count == 0
-            ? address.IsIPv6 ? AddressFamilies.IPv6 : AddressFamilies.IPv4
+            ? !address.IsIPv6 ? AddressFamilies.IPv4 : address.IsUnspecified ? AddressFamilies.Both : AddressFamilies.IPv6
             : (words.Contains("ipv4") ? AddressFamilies.IPv4 : 0) | (words.Contains("ipv6") ? AddressFamilies.IPv6 : 0);
     }
 
@@ -329,14 +342,19 @@ internal sealed record NeighborSettings
         {
             CheckRange(reader, n);
         }
-        else if (n.Address.IsUnspecified || n.Address.IsMulticast)
+        else if ((n.Address.IsUnspecified && !n.IsUnnumbered) || n.Address.IsMulticast)
         {
             reader.Report(AddressSetting, $"{n.Address} cannot be the address of a neighbour", n.Name);
         }
 
-        if (!n.IsRange && n.AcceptedAs is { Single: null })
+        if (!n.IsRange && !n.IsUnnumbered && n.AcceptedAs is { Single: null })
         {
-            reader.Report(RemoteAsSetting, "several are for a range; a neighbour with an address is in one AS", n.Name);
+            reader.Report(RemoteAsSetting, "several are for a range or a link; a neighbour with an address is in one AS", n.Name);
+        }
+
+        if (n.IsUnnumbered && n.Multihop > 0)
+        {
+            reader.Report(MultihopSetting, "a neighbour known by its link is on that link", n.Name);
         }
 
         if (!n.IsRange && n.Address.IsIPv6 && n.Address.IsLinkLocal && n.Interface is null)

@@ -9,7 +9,7 @@ internal sealed record PathSettings
     private const string Section = "neighbor:*";
 
     public static readonly Setting<bool> ExtendedNextHopSetting = Setting.Switch(Section, "extended-next-hop", false,
-        "IPv4 routes may have IPv6 next hops, sent and received (RFC 8950), so that no link needs an IPv4 address.");
+        "IPv4 routes may have IPv6 next hops, sent and received (RFC 8950), so that no link needs an IPv4 address. An unnumbered neighbour has it unless the key says no.");
 
     public static readonly Setting<string> AddPathSetting = Setting.Choice(Section, "add-path", "no", ["no", "receive", "send", "both"],
         "Several paths per prefix, in all families of the session (RFC 7911): taken from the neighbour, told to it, or both.");
@@ -28,7 +28,8 @@ internal sealed record PathSettings
 
     /// <summary>The keys of one section.</summary>
     /// <param name="name">Of the section.</param>
-    public static PathSettings Read(SettingsReader reader, string name)
+    /// <param name="isUnnumbered">The link may well have no IPv4 address.</param>
+    public static PathSettings Read(SettingsReader reader, string name, bool isUnnumbered)
     {
         AddPathMode mode = reader.Get(AddPathSetting, name) switch
         {
@@ -43,7 +44,7 @@ internal sealed record PathSettings
             reader.Report(AddPathLimitSetting, "needs add-path = send or both", name);
         }
 
-        return new PathSettings { ExtendedNextHop = reader.Get(ExtendedNextHopSetting, name), AddPath = mode, AddPathLimit = limit };
+        return new PathSettings { ExtendedNextHop = reader.IsSet(ExtendedNextHopSetting, name) ? reader.Get(ExtendedNextHopSetting, name) : isUnnumbered, AddPath = mode, AddPathLimit = limit };
     }
 
     public PeerSettings ApplyTo(PeerSettings peer) => peer with { ExtendedNextHop = ExtendedNextHop, AddPath = AddPath, AddPathLimit = AddPathLimit };

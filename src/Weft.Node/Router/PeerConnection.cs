@@ -16,15 +16,15 @@ internal sealed class PeerConnection : IPeerConnection
     private int _disposed;
 
     /// <param name="socket">Connected; owned from now on.</param>
-    /// <param name="localLinkLocal">Own link-local address on the neighbour's link, or default.</param>
-    public PeerConnection(Socket socket, IpAddress localLinkLocal)
+    /// <param name="host">For the own link-local address on the neighbour's link, and the name of that.</param>
+    public PeerConnection(Socket socket, HostView host)
     {
         _socket = socket;
         NetworkStream stream = new(socket, ownsSocket: false);
         Pipe = new Ends(PipeReader.Create(stream, Reading()), PipeWriter.Create(stream, s_writing));
         LocalAddress = IpAddress.From(((IPEndPoint)socket.LocalEndPoint!).Address);
-        RemoteAddress = IpAddress.From(((IPEndPoint)socket.RemoteEndPoint!).Address);
-        LocalLinkLocal = localLinkLocal;
+        (RemoteAddress, Interface) = PeerSocket.Remote(socket, host);
+        LocalLinkLocal = PeerSocket.LinkLocalBeside(LocalAddress, host);
     }
 
     public IDuplexPipe Pipe { get; }
@@ -34,6 +34,8 @@ internal sealed class PeerConnection : IPeerConnection
     public IpAddress RemoteAddress { get; }
 
     public IpAddress LocalLinkLocal { get; }
+
+    public string? Interface { get; }
 
     public ValueTask DisposeAsync()
     {

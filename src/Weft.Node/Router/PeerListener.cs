@@ -16,12 +16,15 @@ namespace Weft.Node.Router;
 internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<bool>> accept, Func<HostView> host, TimeProvider time, ILogger logger) : IAsyncDisposable
 {
     private readonly Dictionary<ListenEndpoint, Open> _open = [];
-    private volatile ImmutableDictionary<IpAddress, PeerSettings> _peers = ImmutableDictionary<IpAddress, PeerSettings>.Empty;
+    private volatile ImmutableDictionary<(IpAddress Address, string? Link), PeerSettings> _peers = ImmutableDictionary<(IpAddress, string?), PeerSettings>.Empty;
     private volatile PeerSettings[] _ranges = []; // The narrowest first.
     private long _refused;
 
     /// <summary>Connections of strangers since the start.</summary>
     public long Refused => Interlocked.Read(ref _refused);
+
+    /// <summary>Somebody with a link-local address asks for a session on a link. Called from any thread.</summary>
+    public Action<string, IpAddress> HeardOnLink { get; set; } = static (_, _) => { };
 
     /// <summary>Endpoints that listen now.</summary>
     public IEnumerable<ListenEndpoint> Endpoints => _open.Keys;
@@ -34,7 +37,7 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
         PeerSettings[] all = [.. peers];
 
         // Two neighbours can share an address (another port, another source); the keys then must be the same, and the speaker tells them apart.
-        _peers = all.Where(p => !p.IsRange).DistinctBy(p => p.Address).ToImmutableDictionary(p => p.Address);
+        _peers = all.Where(p => !p.IsRange).DistinctBy(Key).ToImmutableDictionary(Key);
         _ranges = [.. all.Where(p => p is { IsRange: true, Enabled: true }).OrderByDescending(p => p.Range.Length)];
         foreach (ListenEndpoint gone in _open.Keys.Except(endpoints).ToArray())
         {
@@ -58,6 +61,9 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
 
         return complete;
     }
+
+    /// <summary>A link-local address means nothing without its link.</summary>
+    private static (IpAddress Address, string? Link) Key(PeerSettings peer) => (peer.Address, peer.Address is { IsIPv6: true, IsLinkLocal: true } ? peer.Interface : null);
 
     public async ValueTask DisposeAsync()
     {
@@ -108,7 +114,7 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
     private bool UpdateKeys(ListenEndpoint endpoint, Open open, PeerSettings[] peers)
     {
         Dictionary<IpPrefix, (Secret Key, int Scope)> wanted = [];
-        foreach (PeerSettings peer in peers.Where(p => p.Address.Family == endpoint.Address.Family))
+        foreach (PeerSettings peer in peers.Where(p => p.Address.Family == endpoint.Address.Family && (p.IsRange || !p.Address.IsUnspecified)))
         {
             if (PeerSocket.Options(peer).Password is { } password)
             {
@@ -193,8 +199,13 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
         IpAddress remote = default;
         try
         {
-            remote = IpAddress.From(((IPEndPoint)socket.RemoteEndPoint!).Address);
-            if ((_peers.GetValueOrDefault(remote) ?? Array.Find(_ranges, r => r.Range.Contains(remote))) is not { } peer)
+            (remote, string? link) = PeerSocket.Remote(socket, host());
+            if (link is not null)
+            {
+                HeardOnLink(link, remote);
+            }
+
+            if ((_peers.GetValueOrDefault((remote, link)) ?? Array.Find(_ranges, r => r.Range.Contains(remote))) is not { } peer)
             {
                 // Closed without a word: a stranger learns nothing, not even that BGP is spoken here.
                 long count = Interlocked.Increment(ref _refused);
@@ -208,8 +219,7 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
             }
 
             PeerSocket.Prepare(socket, PeerSocket.Options(peer));
-            IpAddress local = IpAddress.From(((IPEndPoint)socket.LocalEndPoint!).Address);
-            _ = HandOverAsync(new PeerConnection(socket, PeerSocket.LinkLocalBeside(local, host())), stop);
+            _ = HandOverAsync(new PeerConnection(socket, host()), stop);
         }
         catch (SocketException e)
         {

@@ -40,6 +40,13 @@ internal static class PeerSocket
         !peer.Address.IsIPv6 || !peer.Address.IsLinkLocal || peer.Interface is null ? 0
         : host.Link(peer.Interface)?.Index ?? throw new IOException($"neighbour {peer.Address}: there is no link {peer.Interface}");
 
+    /// <summary>Who is at the other end, with the link of a link-local address.</summary>
+    public static (IpAddress Address, string? Interface) Remote(Socket socket, HostView host)
+    {
+        IPAddress remote = ((IPEndPoint)socket.RemoteEndPoint!).Address;
+        return (IpAddress.From(remote), remote.IsIPv6LinkLocal ? host.Link((int)remote.ScopeId)?.Name : null);
+    }
+
     public static IPEndPoint EndPoint(IpAddress address, int port, int scope)
     {
         IPAddress result = address.ToIPAddress();

@@ -35,7 +35,7 @@ internal sealed class PeerTransport(Func<HostView> host, TimeProvider time) : IP
             }
 
             await socket.ConnectAsync(PeerSocket.EndPoint(peer.Address, peer.Port, scope), either.Token);
-            PeerConnection connection = new(socket, PeerSocket.LinkLocalBeside(IpAddress.From(((System.Net.IPEndPoint)socket.LocalEndPoint!).Address), view));
+            PeerConnection connection = new(socket, view);
             socket = null!;
             return connection;
         }

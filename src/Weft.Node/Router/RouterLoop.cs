@@ -27,6 +27,9 @@ internal readonly record struct RouterMessage
     /// <summary>From the control socket.</summary>
     public OperatorRequest? Operator { get; init; }
 
+    /// <summary>Who was heard on a link with an unnumbered neighbour.</summary>
+    public (string Link, IpAddress From)? Heard { get; init; }
+
     /// <summary>A second has passed.</summary>
     public bool Tick { get; init; }
 }
@@ -49,6 +52,7 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
     private readonly ILogger _logger;
     private readonly Loop<RouterMessage> _loop;
     private readonly RpkiFile _rpki;
+    private readonly LinkNeighbors _links;
     private readonly ClusterState _cluster;
     private readonly List<OperatorRequest> _asked = [];
     private readonly TaskCompletionSource _needsWorkloads = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -69,6 +73,8 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
         _secrets = new SecretStore(settings.SecretsDirectory);
         _secretsChecked = time.GetTimestamp();
         _rpki = new RpkiFile(time, logger);
+        _links = new LinkNeighbors(HeardOnLink, time, logger);
+        speaker.HeardOnLink = HeardOnLink;
         _status = RouterStatus.Starting with { UsesDatastore = settings.UsesDatastore, StartedAt = time.GetUtcNow() };
         _loop = new Loop<RouterMessage>(this, capacity: 1024, batch: 256);
     }
@@ -83,13 +89,23 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
     {
         _loop.TryPost(new RouterMessage { Tick = true });
         using ITimer timer = _time.CreateTimer(_ => _loop.TryPost(new RouterMessage { Tick = true }), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
-        await _loop.RunAsync(stop);
+        try
+        {
+            await _loop.RunAsync(stop);
+        }
+        finally
+        {
+            _links.Dispose();
+        }
     }
 
     public ValueTask PostAsync(RouterMessage message, CancellationToken stop) => _loop.PostAsync(message, stop);
 
     /// <summary>A hint that may get lost: the next second looks again.</summary>
     public void HostChanged() => _loop.TryPost(new RouterMessage { Host = true });
+
+    /// <summary>May get lost as well: neighbours say it again.</summary>
+    private void HeardOnLink(string link, IpAddress from) => _loop.TryPost(new RouterMessage { Heard = (link, from) });
 
     ValueTask ISyncSink.OnStatusAsync(SyncStatus status, string detail, CancellationToken stop) => _loop.PostAsync(new RouterMessage { Datastore = (status, detail) }, stop);
 
@@ -121,6 +137,11 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
             _isDirty = true;
         }
 
+        if (message.Heard is { } heard)
+        {
+            _isDirty |= _links.Heard(heard.Link, heard.From);
+        }
+
         _isDirty |= message.Host;
         _tick |= message.Tick;
     }
@@ -143,6 +164,7 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
         if (_tick)
         {
             _tick = false;
+            _links.Tick();
             await ShowAsync(stop);
         }
     }
@@ -172,7 +194,8 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
             _needsWorkloads.TrySetResult();
         }
 
-        DesiredRouter? desired = DesiredRouter.Compose(_settings, _derived, host, out string waiting);
+        _links.Use([.. _settings.Neighbors.Where(n => n.IsUnnumbered).Select(n => n.Interface!)], host);
+        DesiredRouter? desired = DesiredRouter.Compose(_settings, _derived, host, _links.Find, out string waiting);
         if (waiting != _waiting && waiting.Length > 0)
         {
             Log.Waiting(_logger, waiting);

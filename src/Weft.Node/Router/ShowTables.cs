@@ -30,7 +30,7 @@ internal static class ShowTables
         List<string[]> rows = [["NEIGHBOR", "ADDRESS", "AS", "STATE", "SINCE", "RECEIVED", "SENT"]];
         rows.AddRange(neighbors.Select(n => new[]
         {
-            Text(n["name"]), Text(n["range"]) is { Length: > 0 } range ? range : Text(n["address"]), Text(n["remoteAs"]),
+            Text(n["name"]), Text(n["range"]) is { Length: > 0 } range ? range : Text(n["address"]) is { Length: > 0 } address ? address : Text(n["interface"]), Text(n["remoteAs"]),
             n["neighbors"] is null ? Text(n["state"]) : $"{Text(n["state"])} {Text(n["neighbors"])}/{Text(n["maximumNeighbors"])}", Age(n["seconds"]), PerFamily(n["receivedPrefixes"]), PerFamily(n["advertisedPrefixes"]),
         }));
         Table(text, rows);
@@ -50,7 +50,7 @@ internal static class ShowTables
         Line(text, "description", Text(n["description"]));
         Line(text, "range", Text(n["range"]) is { Length: > 0 } range ? $"{range}, {Text(n["neighbors"])} of at most {Text(n["maximumNeighbors"])} neighbours{(Text(n["refused"]) is "0" or "" ? "" : $", {Text(n["refused"])} refused")}" : "");
         Line(text, "of range", Text(n["ofRange"]));
-        Line(text, "address", n["range"] is not null ? "" : $"{Text(n["address"])} port {Text(n["port"])}{(Text(n["interface"]) is { Length: > 0 } link ? $" on {link}" : "")}{(Flag(n["passive"]) ? ", passive" : "")}{(Text(n["sourceAddress"]) is { Length: > 0 } source ? $", from {source}" : "")}");
+        Line(text, "address", n["range"] is not null ? "" : $"{(n["address"] is null ? "not known yet," : Text(n["address"]))} port {Text(n["port"])}{(Text(n["interface"]) is { Length: > 0 } link ? $" on {link}" : "")}{(Flag(n["passive"]) ? ", passive" : "")}{(Text(n["sourceAddress"]) is { Length: > 0 } source ? $", from {source}" : "")}");
         Line(text, "AS", $"{Text(n["remoteAs"])}, ours {Text(n["localAs"])} ({(Text(n["role"]) is { Length: > 0 } role ? $"we are its {role}, " : "")}{(Flag(n["internal"]) ? Flag(n["routeReflectorClient"]) ? "internal, our route reflection client" : "internal" : Flag(n["confederation"]) ? "of the confederation" : "external")})");
         Line(text, "protection", string.Join(", ", new[] { Flag(n["password"]) ? "TCP MD5" : "", Text(n["ttlSecurity"]) is "0" or "" ? $"TTL {Text(n["ttl"])}" : $"TTL security, {Text(n["ttlSecurity"])} hops" }.Where(s => s.Length > 0)));
         Line(text, "state", $"{Text(n["state"])} for {Age(n["seconds"])}, {Times(n["established"])}");

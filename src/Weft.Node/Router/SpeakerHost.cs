@@ -52,6 +52,12 @@ internal sealed class SpeakerHost : IAsyncDisposable
 
     public BgpSpeaker? Speaker => _speaker;
 
+    /// <summary>Hears who asks for sessions from link-local addresses, known or not; any thread.</summary>
+    public Action<string, IpAddress> HeardOnLink
+    {
+        set => _listener.HeardOnLink = value;
+    }
+
     public IEnumerable<ListenEndpoint> Listening => _listener.Endpoints;
 
     public int Originated => _originated.Count;

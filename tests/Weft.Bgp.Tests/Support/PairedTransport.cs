@@ -39,6 +39,8 @@ internal sealed class PipeConnection(PipeReader input, PipeWriter output, IpAddr
 
     public IpAddress LocalLinkLocal => default;
 
+    public string? Interface => null;
+
     public PipeReader Input => input;
 
     public PipeWriter Output => output;

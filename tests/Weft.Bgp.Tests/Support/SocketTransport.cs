@@ -73,6 +73,8 @@ internal sealed class SocketTransport : IPeerTransport
 
         public IpAddress LocalLinkLocal => default;
 
+        public string? Interface => null;
+
         public async ValueTask DisposeAsync()
         {
             try
