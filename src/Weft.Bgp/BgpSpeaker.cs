@@ -143,7 +143,12 @@ public sealed class BgpSpeaker
 
     /// <summary>Ends the session with Cease/4 (administrative reset) and lets it come up again.</summary>
     /// <param name="message">Sent as shutdown communication (RFC 9003); null: none.</param>
-    public async Task<PeerChange> ResetPeerAsync(string name, string? message = null, CancellationToken stop = default)
+    public Task<PeerChange> ResetPeerAsync(string name, string? message = null, CancellationToken stop = default) => OnPeersAsync(name, peer => peer.Reset(message), stop);
+
+    /// <summary>Ends the session with Cease/10 (BFD down, RFC 9384), routes go at once, and it may come up again. Whoever runs BFD beside us calls this.</summary>
+    public Task<PeerChange> PeerLostByBfdAsync(string name, CancellationToken stop = default) => OnPeersAsync(name, static peer => peer.LostByBfd(), stop);
+
+    private async Task<PeerChange> OnPeersAsync(string name, Action<PeerSession> act, CancellationToken stop)
     {
         if (_peers.Named(name) is not { } peers)
         {
@@ -152,7 +157,7 @@ public sealed class BgpSpeaker
 
         foreach (PeerSession peer in peers)
         {
-            await peer.Loop.PostAsync(() => peer.Reset(message), stop);
+            await peer.Loop.PostAsync(() => act(peer), stop);
         }
 
         return PeerChange.Done;

@@ -71,6 +71,21 @@ public sealed class SpeakerRestartTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task BfdDown_IsAHardResetWithCease10_RoutesGo_AndTheSessionMayComeBack()
+    {
+        (BgpSpeaker left, BgpSpeaker right) = await PairAsync();
+        var heard = new Listener();
+        await right.SubscribeAsync(heard);
+
+        await left.PeerLostByBfdAsync("10.0.0.2");
+
+        await UntilAsync(async () => (await First(right)).LastError is { } error && error.Contains("(6/9)") && error.Contains("(6/10) BFD Down"), "Cease/10 in a hard reset",
+            async () => (await First(right)).LastError ?? "no error");
+        await UntilAsync(async () => await First(right) is { EstablishedCount: 2, State: SessionState.Established }, "up again");
+        Assert.True(heard.Withdrawn > 0);
+    }
+
+    [Fact]
     public async Task Reset_KeepsRoutes_AndNobodyHearsOfIt()
     {
         (BgpSpeaker left, BgpSpeaker right) = await PairAsync();

@@ -126,6 +126,13 @@ internal sealed class PeerSession
         Start();
     }
 
+    /// <summary>RFC 9384: BFD has lost the peer. Nothing passes between us any more, so that nobody may keep routes over it: a hard reset where RFC 8538 is spoken.</summary>
+    public void LostByBfd()
+    {
+        Stop(new BgpError(ErrorCode.Cease, Subcode.BfdDown), "BFD does not reach the peer any more", hard: true);
+        Start();
+    }
+
     /// <summary>RFC 2918: asks for all routes again. Not null: why the peer cannot be asked.</summary>
     public string? AskForRoutes()
     {

@@ -73,7 +73,7 @@ public static class TcpMd5
     }
 
     /// <summary>struct sockaddr_in (family 2, port 2, address 4) or sockaddr_in6 (family 2, port 2, flow 4, address 16, scope 4).</summary>
-    private static void WriteSocketAddress(Span<byte> destination, IpAddress peer, bool mapped, int scopeId)
+    internal static void WriteSocketAddress(Span<byte> destination, IpAddress peer, bool mapped, int scopeId)
     {
         if (peer.IsIPv4 && !mapped)
         {

@@ -187,6 +187,7 @@ internal sealed record DesiredRouter
             TransportOptions = new PeerTransportOptions
             {
                 Password = n.Password,
+                Authentication = n.Authentication,
                 TtlSecurity = n.TtlSecurity,
                 Ttl = n.Multihop > 0 ? n.Multihop : isInternal ? PeerTransportOptions.AnyDistance : 1,
                 Description = n.Description,

@@ -53,6 +53,9 @@ internal static partial class Log
     [LoggerMessage(1917, LogLevel.Error, "TCP MD5 key for {address} on {endpoint}: {reason}; its connections will not be accepted")]
     public static partial void KeyRefused(ILogger logger, IpPrefix address, string endpoint, string reason);
 
+    [LoggerMessage(1929, LogLevel.Error, "TCP-AO key for {address} on {endpoint}: {reason}")]
+    public static partial void AuthenticationRefused(ILogger logger, IpPrefix address, string endpoint, string reason);
+
     [LoggerMessage(1918, LogLevel.Warning, "[{section}] {key} changed: takes effect at the next start")]
     public static partial void NeedsRestart(ILogger logger, string section, string key);
 

@@ -50,6 +50,7 @@ internal static class NeighborAnswer
             ["description"] = options.Description,
             ["passive"] = settings.Connect == ConnectMode.Passive,
             ["password"] = options.Password is not null,
+            ["tcpAo"] = options.Authentication is { } key ? new JsonObject { ["sendId"] = key.SendId, ["receiveId"] = key.ReceiveId, ["supported"] = Weft.Linux.Sockets.TcpAo.IsSupported } : null,
             ["ttlSecurity"] = options.TtlSecurity,
             ["ttl"] = options.Ttl,
             ["sourceAddress"] = settings.LocalAddress.Family == IpFamily.None ? null : settings.LocalAddress.ToString(),
@@ -57,6 +58,7 @@ internal static class NeighborAnswer
             ["addPathLimit"] = settings.AddPathLimit == 0 ? null : settings.AddPathLimit,
             ["maximumPrefixes"] = Limit(settings.PrefixLimit),
             ["sendHoldTime"] = settings.SendHoldTime?.TotalSeconds,
+            ["advertisementInterval"] = settings.AdvertisementInterval.TotalSeconds,
             ["allowedLocalAs"] = settings.AllowedLocalAs,
             ["gracefulRestartOffered"] = settings.GracefulRestart,
             ["longLivedStaleTime"] = settings.LongLivedStaleTime.TotalSeconds,
@@ -143,6 +145,7 @@ internal static class NeighborAnswer
     /// <summary>A neighbour that only waits hears nothing of a wrong password: its kernel drops the segments before anybody can be told.</summary>
     private static string? LastError(PeerSnapshot peer) =>
         peer.Settings is { Address.IsUnspecified: true, IsRange: false, Enabled: true, Interface: { } link } ? $"nobody has been heard on {link} yet: no router advertisement, no connection"
+        : peer.LastError is null && peer.Settings.Enabled && PeerSocket.Options(peer.Settings).Authentication is not null && !Weft.Linux.Sockets.TcpAo.IsSupported ? AuthenticationKey.Unsupported
         : peer.LastError is null && peer.State != SessionState.Established && peer.Settings.Connect == ConnectMode.Passive && PeerSocket.Options(peer.Settings).Password is not null
         && TcpMd5Counters.Read() is { Failure: > 0 } or { NotFound: > 0 }
             ? "no connection yet, and segments with a wrong or missing signature were dropped on this host: check the password on both sides"

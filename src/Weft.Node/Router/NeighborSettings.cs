@@ -90,7 +90,7 @@ internal sealed record NeighborSettings
     [
         AddressSetting, RangeSetting, MaximumNeighborsSetting, InterfaceSetting, PortSetting, RemoteAsSetting, LocalAsSetting, DescriptionSetting, PasswordSetting, PasswordFileSetting, PassiveSetting,
         EnabledSetting, SourceAddressSetting, TtlSecuritySetting, MultihopSetting, NextHopSelfSetting, RouteReflectorClientSetting, ImportSetting, ExportSetting,
-        FamiliesSetting, HoldTimeSetting, KeepaliveSetting, ConnectRetrySetting, AllowLocalAsSetting, MultipathWeightSetting, .. PeeringSettings.All, .. RestartSettings.All,
+        FamiliesSetting, HoldTimeSetting, KeepaliveSetting, ConnectRetrySetting, AllowLocalAsSetting, MultipathWeightSetting, .. AuthenticationKey.All, .. PeeringSettings.All, .. RestartSettings.All,
         .. PathSettings.All,
     ];
 
@@ -127,6 +127,8 @@ internal sealed record NeighborSettings
     public string Description { get; init; } = string.Empty;
 
     public Secret? Password { get; init; }
+
+    public AuthenticationKey? Authentication { get; init; }
 
     public bool Passive { get; init; }
 
@@ -236,7 +238,7 @@ internal sealed record NeighborSettings
             MultipathWeight = (int)reader.Get(MultipathWeightSetting, name),
             Restarts = RestartSettings.Read(reader, name),
         };
-        neighbor = neighbor with { Peering = PeeringSettings.Read(reader, name, neighbor.HoldTime), Paths = PathSettings.Read(reader, name, neighbor.IsUnnumbered) };
+        neighbor = neighbor with { Authentication = AuthenticationKey.Read(reader, name, neighbor.Password is not null), Peering = PeeringSettings.Read(reader, name, neighbor.HoldTime), Paths = PathSettings.Read(reader, name, neighbor.IsUnnumbered) };
         Check(reader, neighbor, router);
         return neighbor;
     }

@@ -10,16 +10,19 @@ internal sealed class OperateCommand : ICommand
     private static readonly CommandOption s_ask = new(
         "--ask", null, null, "soft in: X sends its routes again (route refresh, RFC 2918, RFC 7313) instead of those kept being looked at again.");
 
+    private static readonly CommandOption s_bfdDown = new(
+        "--bfd-down", null, null, "For a BFD program beside the router: X is not reached any more. Cease/10 (RFC 9384), and its routes go at once.");
+
     private static readonly CommandOption s_message = new("--message", null, "TEXT", "Told to the neighbour (RFC 9003, up to 255 bytes).");
 
     public static readonly OperateCommand Reset = new("X|all [soft in|soft out|soft]: sessions anew, or only policy", new CommandSyntax(
-        "router reset", "X|all [soft in [--ask] | soft out | soft] [--message TEXT]",
+        "router reset", "X|all [soft in [--ask] | soft out | soft] [--message TEXT | --bfd-down]",
         """
         X is a name or an address. Without "soft" the session ends (Cease, administrative reset) and comes up again; neighbours that restart
         gracefully keep their routes meanwhile. soft in: import policy again over what X sent. soft out: export policy again, and the whole
         table is sent. soft: both. A soft reset never ends a session.
         """,
-        [s_ask, s_message, .. OperatorLine.Common]), MakeReset);
+        [s_ask, s_message, s_bfdDown, .. OperatorLine.Common]), MakeReset);
 
     public static readonly OperateCommand Shutdown = new("X [MESSAGE]: take a neighbour down", new CommandSyntax(
         "router shutdown", "X [MESSAGE | --message MESSAGE]",
@@ -97,9 +100,11 @@ internal sealed class OperateCommand : ICommand
             [_, "soft"] => "both",
             _ => null,
         };
-        bool ask = line.Has(s_ask);
-        return soft is null || (ask && soft is not ("in" or "both")) ? null : new JsonObject
+        bool ask = line.Has(s_ask), bfdDown = line.Has(s_bfdDown);
+        bool isOdd = (ask && soft is not ("in" or "both")) || (bfdDown && (soft is not "" || line.Option(s_message) is not null));
+        return soft is null || isOdd ? null : new JsonObject
         {
+            ["bfdDown"] = bfdDown,
             ["ask"] = ask,
             ["command"] = "reset",
             ["name"] = line.Words[0],

@@ -17,7 +17,7 @@ internal static class PeerDifference
         ("remote AS", p => (p.RemoteAs, p.AcceptedAs), Reset), ("local AS", p => p.LocalAs, Reset), ("passive", p => p.Connect, Reset), ("families", p => p.Families, Reset),
         ("hold time", p => p.HoldTime, Reset), ("keepalive", p => p.KeepaliveTime, Reset), ("role", p => (p.Role, p.RoleStrict), Reset), ("extended next hop", p => p.ExtendedNextHop, Reset), ("add-path", p => p.AddPath, Reset), ("enforce first AS", p => p.EnforceFirstAs, Reset),
         ("graceful restart", p => p.GracefulRestart, Reset), ("enabled", p => p.Enabled, Reset), ("open delay", p => p.OpenDelay, Reset),
-        ("password", p => PeerSocket.Options(p).Password, Reset), ("TTL security", p => PeerSocket.Options(p).TtlSecurity, Reset), ("TTL", p => PeerSocket.Options(p).Ttl, Reset),
+        ("password", p => PeerSocket.Options(p).Password, Reset), ("TCP-AO", p => PeerSocket.Options(p).Authentication, Reset), ("TTL security", p => PeerSocket.Options(p).TtlSecurity, Reset), ("TTL", p => PeerSocket.Options(p).Ttl, Reset),
         ("restart time", p => p.RestartTime, NextOpen), ("connect retry", p => p.ConnectRetryTime, NextOpen), ("idle hold", p => (p.IdleHoldTime, p.IdleHoldMaximum), NextOpen),
         ("require policy", p => p.RequirePolicy, Again), ("import policy", p => p.Import, Again), ("export policy", p => p.Export, Again), ("next hop", p => p.NextHop, Again), ("add-path limit", p => p.AddPathLimit, Again), ("allowed local AS", p => p.AllowedLocalAs, Again),
         ("route reflection client", p => p.RouteReflectorClient, Again), ("cluster id", p => p.ClusterId, Again), ("send MED", p => p.SendMed, Again),

@@ -29,7 +29,11 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
     /// <summary>Endpoints that listen now.</summary>
     public IEnumerable<ListenEndpoint> Endpoints => _open.Keys;
 
-    private sealed record Open(Socket Socket, CancellationTokenSource Stop, Task Accepting, Dictionary<IpPrefix, (Secret Key, int Scope)> Keys);
+    private sealed record Open(Socket Socket, CancellationTokenSource Stop, Task Accepting, Dictionary<IpPrefix, (Secret Key, int Scope)> Keys)
+    {
+        /// <summary>TCP-AO.</summary>
+        public Dictionary<IpPrefix, AuthenticationKey> Authentication { get; } = [];
+    }
 
     /// <summary>Makes what listens equal to what is wanted. False: something could not be opened or set, try again later.</summary>
     public async Task<bool> UseAsync(ImmutableArray<ListenEndpoint> endpoints, IEnumerable<PeerSettings> peers)
@@ -56,6 +60,7 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
             if (_open.TryGetValue(endpoint, out Open? open))
             {
                 complete &= UpdateKeys(endpoint, open, all);
+                complete &= UpdateAuthentication(endpoint, open, all);
             }
         }
 
@@ -161,6 +166,55 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
         return complete;
     }
 
+    /// <summary>The same for TCP-AO.</summary>
+    private bool UpdateAuthentication(ListenEndpoint endpoint, Open open, PeerSettings[] peers)
+    {
+        Dictionary<IpPrefix, AuthenticationKey> wanted = [];
+        foreach (PeerSettings peer in peers.Where(p => p.Address.Family == endpoint.Address.Family && (p.IsRange || !p.Address.IsUnspecified)))
+        {
+            if (PeerSocket.Options(peer).Authentication is { } key)
+            {
+                wanted[peer.IsRange ? peer.Range : peer.Address.ToPrefix()] = key;
+            }
+        }
+
+        bool complete = true;
+        foreach (IpPrefix from in open.Authentication.Keys.Union(wanted.Keys).ToArray())
+        {
+            (AuthenticationKey? old, AuthenticationKey? key) = (open.Authentication.GetValueOrDefault(from), wanted.GetValueOrDefault(from));
+            if (old == key)
+            {
+                continue;
+            }
+
+            try
+            {
+                if (old is not null)
+                {
+                    TcpAo.Remove(open.Socket, from, old.Reveal());
+                    open.Authentication.Remove(from);
+                }
+
+                if (key is not null && TcpAo.IsSupported)
+                {
+                    TcpAo.Add(open.Socket, from, key.Reveal());
+                    open.Authentication[from] = key;
+                }
+                else if (key is not null)
+                {
+                    Log.AuthenticationRefused(logger, from, endpoint.ToString(), AuthenticationKey.Unsupported);
+                }
+            }
+            catch (SocketException e)
+            {
+                Log.AuthenticationRefused(logger, from, endpoint.ToString(), e.Message);
+                complete = false;
+            }
+        }
+
+        return complete;
+    }
+
     private static void RemoveKey(Socket socket, IpPrefix from, int scope)
     {
         if (from.IsHost)
@@ -215,6 +269,13 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
                 }
 
                 socket.Dispose();
+                return;
+            }
+
+            if (PeerSocket.Options(peer).Authentication is not null && !TcpAo.IsSupported)
+            {
+                socket.Dispose();
+                Log.AcceptFailed(logger, remote, AuthenticationKey.Unsupported);
                 return;
             }
 

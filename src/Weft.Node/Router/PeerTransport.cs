@@ -29,6 +29,16 @@ internal sealed class PeerTransport(Func<HostView> host, TimeProvider time) : IP
                 TcpMd5.Set(socket, peer.Address, options.Password.Reveal(), scope);
             }
 
+            if (options.Authentication is { } key)
+            {
+                if (!TcpAo.IsSupported)
+                {
+                    throw new IOException($"connect to {Describe(peer)}: {AuthenticationKey.Unsupported}");
+                }
+
+                TcpAo.Add(socket, peer.Address.ToPrefix(), key.Reveal());
+            }
+
             if (peer.LocalAddress.Family != IpFamily.None)
             {
                 socket.Bind(PeerSocket.EndPoint(peer.LocalAddress, 0, peer.LocalAddress is { IsIPv6: true, IsLinkLocal: true } ? scope : 0));

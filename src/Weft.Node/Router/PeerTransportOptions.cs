@@ -11,6 +11,9 @@ internal sealed record PeerTransportOptions
     /// <summary>TCP MD5 (RFC 2385); null: none.</summary>
     public Secret? Password { get; init; }
 
+    /// <summary>TCP-AO (RFC 5925) instead of a password; null: none.</summary>
+    public AuthenticationKey? Authentication { get; init; }
+
     /// <summary>RFC 5082: neighbours at most this many hops away, 1..255; 0: off.</summary>
     public int TtlSecurity { get; init; }
 

@@ -16,6 +16,9 @@ internal sealed record PeeringSettings
     public static readonly Setting<TimeSpan> SendHoldTimeSetting = Setting.Duration(Section, "send-hold-time", "", TimeSpan.Zero, TimeSpan.FromHours(24),
         "A neighbour that takes nothing of what we send for this long loses its session (RFC 9687); 0: never. Without it 8 minutes, or twice the hold time when that is longer.");
 
+    public static readonly Setting<TimeSpan> AdvertisementIntervalSetting = Setting.Duration(Section, "advertisement-interval", "0s", TimeSpan.Zero, TimeSpan.FromMinutes(10),
+        "Least time between two runs of announcements to the neighbour (RFC 4271 9.2.1.1): what changes several times meanwhile is told once. Zero: each change at once.");
+
     public static readonly Setting<string> ShutdownMessageSetting = Setting.Text(Section, "shutdown-message", "",
         "Told to the neighbour when the session ends by enabled = no (RFC 9003), up to 255 bytes.");
 
@@ -39,12 +42,14 @@ internal sealed record PeeringSettings
 
     public static readonly IReadOnlyList<ISetting> All =
     [
-        SendHoldTimeSetting, ShutdownMessageSetting, MaximumPrefixesSetting, MaximumPrefixesWarningSetting, MaximumPrefixesActionSetting, MaximumPrefixesRestartSetting,
+        SendHoldTimeSetting, AdvertisementIntervalSetting, ShutdownMessageSetting, MaximumPrefixesSetting, MaximumPrefixesWarningSetting, MaximumPrefixesActionSetting, MaximumPrefixesRestartSetting,
         RoleSetting, RoleStrictSetting,
     ];
 
     /// <summary>Null: what RFC 9687 says.</summary>
     public TimeSpan? SendHoldTime { get; init; }
+
+    public TimeSpan AdvertisementInterval { get; init; }
 
     public string? ShutdownMessage { get; init; }
 
@@ -93,6 +98,7 @@ internal sealed record PeeringSettings
             Role = role < 0 ? null : (BgpRole)role,
             RoleStrict = strict,
             SendHoldTime = sendHold,
+            AdvertisementInterval = reader.Get(AdvertisementIntervalSetting, name),
             ShutdownMessage = message.Length == 0 ? null : message,
             Limit = (ipv4, ipv6) == (0, 0) ? null : limit with { IPv4 = ipv4, IPv6 = ipv6 },
         };
@@ -101,6 +107,7 @@ internal sealed record PeeringSettings
     public PeerSettings ApplyTo(PeerSettings peer) => peer with
     {
         SendHoldTime = SendHoldTime,
+        AdvertisementInterval = AdvertisementInterval,
         ShutdownMessage = peer.Enabled ? null : ShutdownMessage,
         PrefixLimit = Limit,
         Role = Role,

@@ -11,8 +11,8 @@ namespace Weft.Node.Router;
 /// <code>
 ///   {"command":"neighbors"}                    {"command":"neighbor","name":NAME or ADDRESS}          {"command":"summary"}      {"command":"memory"}
 ///   {"command":"routes","prefix":PREFIX, ADDRESS or null,"received":N,"advertised":N,"best":B,"rejected":B,"family":"ipv4"|"ipv6","limit":I,"stream":B}
-///   {"command":"reset","name":N or "all","soft":"in"|"out"|"both"|null,"ask":B,"message":TEXT}     {"command":"shutdown","name":N,"message":TEXT}
-///   {"command":"enable","name":N or "all"}     {"command":"drain","name":N or "all"}
+///   {"command":"reset","name":N or "all","soft":"in"|"out"|"both"|null,"ask":B,"bfdDown":B,"message":TEXT}
+///   {"command":"shutdown","name":N,"message":TEXT}     {"command":"enable","name":N or "all"}     {"command":"drain","name":N or "all"}
 /// </code>
 /// Every answer is a picture taken now; nothing is kept here.
 /// </summary>
@@ -133,7 +133,7 @@ internal sealed class RouterControl(Func<RouterStatus> status, Func<OperatorRequ
             string key = peer.Settings.Name;
             if (soft is null)
             {
-                await speaker.ResetPeerAsync(key, Text(request, "message"), stop);
+                await (Flag(request, "bfdDown") ? speaker.PeerLostByBfdAsync(key, stop) : speaker.ResetPeerAsync(key, Text(request, "message"), stop));
             }
 
             if (soft is "in" or "both" && !ask)

@@ -52,7 +52,7 @@ internal static class ShowTables
         Line(text, "of range", Text(n["ofRange"]));
         Line(text, "address", n["range"] is not null ? "" : $"{(n["address"] is null ? "not known yet," : Text(n["address"]))} port {Text(n["port"])}{(Text(n["interface"]) is { Length: > 0 } link ? $" on {link}" : "")}{(Flag(n["passive"]) ? ", passive" : "")}{(Text(n["sourceAddress"]) is { Length: > 0 } source ? $", from {source}" : "")}");
         Line(text, "AS", $"{Text(n["remoteAs"])}, ours {Text(n["localAs"])} ({(Text(n["role"]) is { Length: > 0 } role ? $"we are its {role}, " : "")}{(Flag(n["internal"]) ? Flag(n["routeReflectorClient"]) ? "internal, our route reflection client" : "internal" : Flag(n["confederation"]) ? "of the confederation" : "external")})");
-        Line(text, "protection", string.Join(", ", new[] { Flag(n["password"]) ? "TCP MD5" : "", Text(n["ttlSecurity"]) is "0" or "" ? $"TTL {Text(n["ttl"])}" : $"TTL security, {Text(n["ttlSecurity"])} hops" }.Where(s => s.Length > 0)));
+        Line(text, "protection", string.Join(", ", new[] { Flag(n["password"]) ? "TCP MD5" : "", n["tcpAo"] is JsonObject ao ? $"TCP-AO, key {Text(ao["sendId"])}/{Text(ao["receiveId"])}{(Flag(ao["supported"]) ? "" : " (not in this kernel)")}" : "", Text(n["ttlSecurity"]) is "0" or "" ? $"TTL {Text(n["ttl"])}" : $"TTL security, {Text(n["ttlSecurity"])} hops" }.Where(s => s.Length > 0)));
         Line(text, "state", $"{Text(n["state"])} for {Age(n["seconds"])}, {Times(n["established"])}");
         Line(text, "shut down", n["shutdown"] is null ? "" : $"by the operator{(Text(n["shutdown"]) is { Length: > 0 } message ? $": {message}" : "")}; weft router enable {Text(n["name"])} takes it back");
         Line(text, "held down", Text(n["heldDown"]) is { Length: > 0 } held

@@ -53,6 +53,32 @@ public sealed class UpdateGroupTests
     }
 
     [Fact]
+    public void AdvertisementInterval_TellsManyChangesOnce_WhenItIsOver()
+    {
+        var rib = new RibHarness();
+        rib.Up("a", "10.0.0.10", 65010);
+        rib.Up("patient", "10.0.0.20", 65020, s => s with { AdvertisementInterval = TimeSpan.FromSeconds(30) });
+        rib.Up("eager", "10.0.0.30", 65030);
+        rib.Settle();
+        rib.Announce("a", Prefix, "65010 1");
+        rib.Settle();
+        int patient = rib["patient"].Messages, eager = rib["eager"].Messages;
+
+        for (uint i = 2; i < 12; i++)
+        {
+            rib.Announce("a", Prefix, $"65010 {i}");
+            rib.Settle();
+        }
+
+        Assert.Equal(("65001 65010 1", patient), (rib["patient"].Path(Prefix), rib["patient"].Messages));
+        Assert.Equal(("65001 65010 11", eager + 10), (rib["eager"].Path(Prefix), rib["eager"].Messages));
+
+        rib.After(TimeSpan.FromSeconds(31));
+
+        Assert.Equal(("65001 65010 11", patient + 1), (rib["patient"].Path(Prefix), rib["patient"].Messages));
+    }
+
+    [Fact]
     public void ThirdPartyNextHop_IsKeptOnASharedSubnet_ButNeverThePeersOwn()
     {
         var rib = new RibHarness();

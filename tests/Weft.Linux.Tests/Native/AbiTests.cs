@@ -41,6 +41,7 @@ public class AbiTests
         #include <linux/netfilter/ipset/ip_set_hash.h>
         #include <linux/tcp.h>
         #include <linux/in6.h>
+        #include <linux/icmpv6.h>
         #define IFF_LOWER_UP (1<<16)
         #define AttributeTypeMask (NLA_TYPE_MASK & 0xffff)
         """;

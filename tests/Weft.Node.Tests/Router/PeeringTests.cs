@@ -79,6 +79,23 @@ public sealed class PeeringTests : BirdPair
         Assert.Equal(1, (int)(await weft.NeighborAsync("bird"))!["established"]!);
     }
 
+    /// <summary>BIRD knows nothing of TCP-AO: with it no session comes up, on either kind of kernel, and the words say why.</summary>
+    [Fact]
+    public async Task TcpAo_NeverRunsWithout_AndSaysWhenTheKernelHasNone()
+    {
+        string key = Path.Combine(Folder, "ao.key");
+        File.WriteAllText(key, "secret\n");
+        File.SetUnixFileMode(key, UnixFileMode.UserRead);
+        StartBird(BirdSettings());
+
+        RouterProcess weft = StartWeft(Settings($"ao-key-file = {key}"));
+
+        bool supported = Weft.Linux.Sockets.TcpAo.IsSupported;
+        await weft.Until("bird", n => ((string?)n?["lastError"])?.Contains(supported ? "no answer" : "this kernel has no TCP-AO (RFC 5925)", StringComparison.Ordinal) == true);
+        Assert.Contains(supported ? "TCP-AO, key 1/1" : "TCP-AO, key 1/1 (not in this kernel)", weft.Show("neighbor", "bird"));
+        Assert.Equal(0, (int)(await weft.NeighborAsync("bird"))!["established"]!);
+    }
+
     [Fact]
     public async Task DisabledNeighbour_IsToldTheMessageOfTheSettings()
     {

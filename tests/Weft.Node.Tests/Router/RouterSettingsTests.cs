@@ -1,3 +1,4 @@
+using Weft.Bgp;
 using System.Collections;
 using Weft.Hosting.Configuration;
 using Weft.Node.Router;
@@ -186,6 +187,31 @@ public sealed class RouterSettingsTests : IDisposable
         (_, IReadOnlyList<string> problems) = Read("[router]\nrouter-id=1.1.1.1\nlocal-as=1\n[neighbor:a]\naddress=10.0.0.2\nremote-as=2\n[neighbor:b]\naddress=10.0.0.2\nremote-as=3\n");
 
         Assert.Contains("[neighbor:a] too", Assert.Single(problems));
+    }
+
+    [Fact]
+    public void UnnumberedNeighbour_HasBothFamilies_ExtendedNextHops_AndMayBeInAnyAs()
+    {
+        (RouterSettings settings, IReadOnlyList<string> problems) = Read("[router]\nrouter-id=1.1.1.1\nlocal-as=1\n[neighbor:a]\ninterface=eth0\nremote-as=any\n[neighbor:b]\ninterface=eth1\nremote-as=2\nextended-next-hop=no\nfamilies=ipv6\n");
+
+        Assert.Empty(problems);
+        Assert.Equal([true, true], settings.Neighbors.Select(n => n.IsUnnumbered));
+        Assert.Equal([(AddressFamilies.Both, true), (AddressFamilies.IPv6, false)], settings.Neighbors.Select(n => (n.Families, n.Paths.ExtendedNextHop)));
+        Assert.Equal((true, false), (settings.Neighbors[0].At(default).Passive, settings.Neighbors[0].At(IpAddress.Parse("fe80::2")).Passive));
+    }
+
+    [Theory]
+    [InlineData("interface=eth0\nremote-as=2\nmultihop=2", "[neighbor:x] multihop: a neighbour known by its link is on that link")]
+    [InlineData("interface=eth0\nremote-as=2\n[neighbor:y]\ninterface=eth0\nremote-as=3", "eth0 is the link of [neighbor:x] too")]
+    [InlineData("address=fe80::1\nremote-as=2", "[neighbor:x] interface: missing; the link-local address fe80::1 needs it")]
+    [InlineData("address=::\nremote-as=2", ":: cannot be the address of a neighbour")]
+    [InlineData("address=10.0.0.1\nremote-as=2\npassword=p\nao-key-file=/nowhere", "excludes a password: a connection is signed in one way")]
+    [InlineData("address=10.0.0.1\nremote-as=2\nadvertisement-interval=1h", "advertisement-interval")]
+    public void NeighbourThatCannotBe_IsReported(string text, string expected)
+    {
+        (_, IReadOnlyList<string> problems) = Read($"[router]\nrouter-id=1.1.1.1\nlocal-as=1\n[neighbor:x]\n{text}\n");
+
+        Assert.Contains(problems, p => p.Contains(expected, StringComparison.Ordinal));
     }
 
     [Fact]
