@@ -162,7 +162,7 @@ internal sealed class PeerSession
     /// <summary>True when the session had to be closed for the new settings. What was stopped starts by <see cref="Resume"/>, when the RIBs have the settings too.</summary>
     public bool Update(PeerSettings settings)
     {
-        bool reset = SessionNeedsReset(Settings, settings);
+        bool reset = SessionOffer.Differs(Settings, settings);
         bool release = _heldDown is not null && settings.PrefixLimit != Settings.PrefixLimit;
         if (reset)
         {
@@ -484,79 +484,7 @@ internal sealed class PeerSession
 
     private uint LocalAs => Settings.LocalAs != 0 ? Settings.LocalAs : _services.Options.LocalAsTowards(Settings.RemoteAs);
 
-    private SessionConfig Configure()
-    {
-        SpeakerOptions options = _services.Options;
-        TimeSpan restart = Settings.RestartTime ?? options.RestartTime;
-        bool longLived = Settings.LongLivedStaleTime > TimeSpan.Zero;
-        uint staleTime = (uint)Math.Clamp(Settings.LongLivedStaleTime.TotalSeconds, 0, 0xFFFFFF);
-
-        // Once a session of this process has been up, it is no restart of ours that ends it: forwarding goes on as before.
-        AddressFamilies kept = options.Restarting || _establishedCount > 0 ? Settings.Families : AddressFamilies.None;
-        return new SessionConfig
-        {
-            Settings = Settings,
-            Confederation = options.Confederation,
-            LocalOpen = new OpenMessage
-            {
-                As = LocalAs,
-                HoldTime = (ushort)Math.Clamp(Settings.HoldTime.TotalSeconds, 0, ushort.MaxValue),
-                RouterId = options.RouterId,
-                HasMultiprotocol = true,
-                Families = Settings.Families,
-                FourOctetAs = true,
-                RouteRefresh = true,
-                ExtendedMessages = true,
-                AddPathReceive = Settings.AddPath.HasFlag(AddPathMode.Receive) ? Settings.Families : AddressFamilies.None,
-                AddPathSend = Settings.AddPath.HasFlag(AddPathMode.Send) ? Settings.Families : AddressFamilies.None,
-                IPv6NextHops = Settings.ExtendedNextHop ? AddressFamilies.IPv4 & Settings.Families : AddressFamilies.None,
-                Role = Settings.RemoteAs == LocalAs || options.Confederation?.IsOtherMember(Settings.RemoteAs, LocalAs) == true ? null : Settings.Role,
-                GracefulRestart = Settings.GracefulRestart,
-                Restarting = Settings.GracefulRestart && (_services.Ribs.IPv4.IsDeferring || _services.Ribs.IPv6.IsDeferring),
-                RestartNotifications = Settings.GracefulRestart,
-                RestartTime = (ushort)Math.Clamp(restart.TotalSeconds, 0, 4095),
-                RestartFamilies = restart > TimeSpan.Zero || longLived ? Settings.Families : AddressFamilies.None,
-                ForwardingKept = restart > TimeSpan.Zero || longLived ? kept : AddressFamilies.None,
-                LongLived = Settings.GracefulRestart,
-                LongLivedFamilies = Settings.GracefulRestart && longLived ? Settings.Families : AddressFamilies.None,
-                LongLivedKept = Settings.GracefulRestart && longLived ? kept : AddressFamilies.None,
-                LongLivedTimeIPv4 = staleTime,
-                LongLivedTimeIPv6 = staleTime,
-                EnhancedRouteRefresh = true,
-            },
-        };
-    }
-
-    /// <summary>Policies and whatever is only read per route take effect at once; the rest is said in the OPEN or belongs to the connection.</summary>
-    private static bool SessionNeedsReset(PeerSettings before, PeerSettings after) => before != after with
-    {
-        Import = before.Import,
-        Export = before.Export,
-        RequirePolicy = before.RequirePolicy,
-        NextHop = before.NextHop,
-        LocalIPv4 = before.LocalIPv4,
-        LocalIPv6 = before.LocalIPv6,
-        SharedSubnetIPv4 = before.SharedSubnetIPv4,
-        SharedSubnetIPv6 = before.SharedSubnetIPv6,
-        ClusterId = before.ClusterId,
-        SendMed = before.SendMed,
-        AddPathLimit = before.AddPathLimit,
-        PrefixLimit = before.PrefixLimit,
-        AdvertisementInterval = before.AdvertisementInterval,
-        ConnectRetryTime = before.ConnectRetryTime,
-        SendHoldTime = before.SendHoldTime,
-        IdleHoldTime = before.IdleHoldTime,
-        IdleHoldMaximum = before.IdleHoldMaximum,
-        ShutdownMessage = before.ShutdownMessage,
-        AllowedLocalAs = before.AllowedLocalAs,
-        MultipathWeight = before.MultipathWeight,
-        RouteReflectorClient = before.RouteReflectorClient,
-        RestartTime = before.RestartTime, // Said in the next OPEN.
-        LongLivedToAll = before.LongLivedToAll,
-        HonourGracefulShutdown = before.HonourGracefulShutdown,
-        GracefulShutdown = before.GracefulShutdown,
-        TransportOptions = before.TransportOptions, // Whether they need another connection is the transport's to know.
-    };
+    private SessionConfig Configure() => SessionOffer.Make(Settings, _services, LocalAs, hasBeenUp: _establishedCount > 0);
 
     private static void Discard(ref IPeerConnection? transport)
     {

@@ -30,27 +30,22 @@ internal ref struct FilterRuleParser
 
     private static readonly string[] s_changes = ["local-pref", "med", "weight", "origin", "next-hop", "community", "prepend", "accept", "reject", "continue"];
 
-    private readonly string _text;
-    private readonly List<(string Text, int At, bool Quoted)> _words;
+    private readonly RuleWords _words;
     private readonly List<(int Condition, string Name)> _lists;
-    private int _next;
     private int _condition;
-    private string _problem;
 
     private FilterRuleParser(string text)
     {
-        _text = text;
-        _words = [];
+        _words = new RuleWords(text);
         _lists = [];
-        (_next, _condition) = (0, 0);
-        _problem = string.Empty;
+        _condition = 0;
     }
 
     public static bool TryParse(string text, out FilterRule rule, out string reason)
     {
         FilterRuleParser parser = new(text);
         rule = parser.Parse();
-        reason = parser._problem;
+        reason = parser._words.Problem;
         return reason.Length == 0;
     }
 
@@ -59,10 +54,9 @@ internal ref struct FilterRuleParser
         ImmutableArray<PolicyCondition>.Builder conditions = ImmutableArray.CreateBuilder<PolicyCondition>();
         List<RouteEdit> edits = [];
         PolicyVerdict? verdict = null;
-        Split();
-        if (Peek() == "match")
+        if (_words.Peek() == "match")
         {
-            _next++;
+            _words.Next++;
             do
             {
                 if (Condition() is { } condition)
@@ -71,85 +65,41 @@ internal ref struct FilterRuleParser
                     _condition++;
                 }
             }
-            while (_problem.Length == 0 && Take(","));
-            if (_problem.Length == 0 && !Take("then"))
+            while (_words.IsGood && _words.Take(","));
+            if (_words.IsGood && !_words.Take("then"))
             {
-                Fail("expected a comma, or \"then\" and what to do");
+                _words.Fail("expected a comma, or \"then\" and what to do");
             }
         }
 
-        while (_problem.Length == 0 && verdict is null)
+        while (_words.IsGood && verdict is null)
         {
             verdict = Change(edits);
-            if (verdict is null && !Take(","))
+            if (verdict is null && !_words.Take(","))
             {
-                Fail(_next < _words.Count ? "expected a comma" : "the rule must end with accept, reject or continue");
+                _words.Fail(!_words.IsAtEnd ? "expected a comma" : "the rule must end with accept, reject or continue");
             }
         }
 
-        if (_next < _words.Count)
+        if (!_words.IsAtEnd)
         {
-            Fail("nothing may follow accept, reject or continue");
+            _words.Fail("nothing may follow accept, reject or continue");
         }
 
         if (verdict == PolicyVerdict.Reject && edits.Count > 0)
         {
-            Fail("a route that is rejected cannot be changed");
+            _words.Fail("a route that is rejected cannot be changed");
         }
 
         return new FilterRule(conditions.ToImmutable(), [.. edits], verdict ?? PolicyVerdict.Reject, [.. _lists]);
     }
 
-    /// <summary>Words, commas and quoted texts; braces and brackets keep theirs together.</summary>
-    private void Split()
-    {
-        int at = 0;
-        while (at < _text.Length)
-        {
-            char c = _text[at];
-            if (char.IsWhiteSpace(c))
-            {
-                at++;
-            }
-            else if (c == ',')
-            {
-                _words.Add((",", at++, false));
-            }
-            else if (c is '"' or '\'')
-            {
-                int end = _text.IndexOf(c, at + 1);
-                if (end < 0)
-                {
-                    _next = _words.Count;
-                    _words.Add((_text[at..], at, true));
-                    Fail("the quotation is never closed");
-                    return;
-                }
-
-                _words.Add((_text[(at + 1)..end], at, true));
-                at = end + 1;
-            }
-            else
-            {
-                int start = at;
-                bool inBraces = false;
-                while (at < _text.Length && (inBraces || (!char.IsWhiteSpace(_text[at]) && _text[at] != ',')))
-                {
-                    inBraces = _text[at] == '{' || (inBraces && _text[at] != '}');
-                    at++;
-                }
-
-                _words.Add((_text[start..at], start, false));
-            }
-        }
-    }
-
     private PolicyCondition? Condition()
     {
-        bool negated = Peek() == "not";
-        _next += negated ? 1 : 0;
-        int start = _next;
-        string name = Word("a condition");
+        bool negated = _words.Peek() == "not";
+        _words.Next += negated ? 1 : 0;
+        int start = _words.Next;
+        string name = _words.Word("a condition");
         PolicyCondition? condition = name switch
         {
             "prefix" => Prefixes(),
@@ -166,7 +116,7 @@ internal ref struct FilterRuleParser
             "peer" => Peers(),
             "source" => Sources(),
             "peer-type" => Choice("ebgp or ibgp", word => word switch { "ebgp" => new PolicyCondition.PeerType(PeerTypeMatch.External), "ibgp" => new PolicyCondition.PeerType(PeerTypeMatch.Internal), _ => null }),
-            "interface" => Rest("a link name, with * for any characters") is { Count: > 0 } links ? new PolicyCondition.Interface([.. links.Select(l => l.Text)]) : null,
+            "interface" => _words.Rest("a link name, with * for any characters") is { Count: > 0 } links ? new PolicyCondition.Interface([.. links.Select(l => l.Text)]) : null,
             "family" => Choice("ipv4 or ipv6", word => word switch { "ipv4" => new PolicyCondition.Family(IpFamily.IPv4), "ipv6" => new PolicyCondition.Family(IpFamily.IPv6), _ => null }),
             "rpki" => Choice("valid, invalid or not-found", word => word switch
             {
@@ -178,10 +128,10 @@ internal ref struct FilterRuleParser
             "origin" => Origin() is { } origin ? new PolicyCondition.Origin(origin) : null,
             _ => null,
         };
-        if (_problem.Length == 0 && condition is null)
+        if (_words.IsGood && condition is null)
         {
-            _next = start;
-            Fail($"expected a condition: {string.Join(", ", s_conditions)}");
+            _words.Next = start;
+            _words.Fail($"expected a condition: {string.Join(", ", s_conditions)}");
         }
 
         return condition is null ? null : condition with { Negated = negated };
@@ -189,8 +139,8 @@ internal ref struct FilterRuleParser
 
     private PolicyVerdict? Change(List<RouteEdit> edits)
     {
-        int start = _next;
-        switch (Word("a change, or accept, reject or continue"))
+        int start = _words.Next;
+        switch (_words.Word("a change, or accept, reject or continue"))
         {
             case "accept":
                 return PolicyVerdict.Accept;
@@ -199,10 +149,10 @@ internal ref struct FilterRuleParser
             case "continue":
                 return PolicyVerdict.Continue;
             case "local-pref":
-                edits.Add(RouteEdit.SetLocalPreference(Number("a number", 0, uint.MaxValue)));
+                edits.Add(RouteEdit.SetLocalPreference(_words.Number("a number", 0, uint.MaxValue)));
                 break;
             case "weight":
-                edits.Add(RouteEdit.SetWeight(Number("a number", 0, uint.MaxValue)));
+                edits.Add(RouteEdit.SetWeight(_words.Number("a number", 0, uint.MaxValue)));
                 break;
             case "med":
                 edits.Add(Med());
@@ -220,8 +170,8 @@ internal ref struct FilterRuleParser
                 Prepend(edits);
                 break;
             default:
-                _next = start;
-                Fail(Array.IndexOf(s_conditions, Peek()) >= 0 ? "a condition needs \"match\" in front" : $"expected one of: {string.Join(", ", s_changes)}");
+                _words.Next = start;
+                _words.Fail(Array.IndexOf(s_conditions, _words.Peek()) >= 0 ? "a condition needs \"match\" in front" : $"expected one of: {string.Join(", ", s_changes)}");
                 break;
         }
 
@@ -231,7 +181,7 @@ internal ref struct FilterRuleParser
     private PolicyCondition? Prefixes()
     {
         List<PrefixMatch> matches = [];
-        foreach ((string text, int at, _) in Rest("a prefix, or @LIST"))
+        foreach ((string text, int at, _) in _words.Rest("a prefix, or @LIST"))
         {
             if (text.StartsWith('@'))
             {
@@ -241,7 +191,7 @@ internal ref struct FilterRuleParser
 
             if (!PrefixText.TryParse(text, out PrefixMatch match, out string why))
             {
-                Fail($"\"{text}\": {why}", at);
+                _words.Fail($"\"{text}\": {why}", at);
                 return null;
             }
 
@@ -254,11 +204,11 @@ internal ref struct FilterRuleParser
     private List<CommunityPattern> Communities()
     {
         List<CommunityPattern> patterns = [];
-        foreach ((string text, int at, _) in Rest("a community"))
+        foreach ((string text, int at, _) in _words.Rest("a community"))
         {
             if (!CommunityPattern.TryParse(text, out CommunityPattern pattern))
             {
-                Fail($"\"{text}\": expected a community: {CommunityPattern.Form}", at);
+                _words.Fail($"\"{text}\": expected a community: {CommunityPattern.Form}", at);
                 return [];
             }
 
@@ -270,16 +220,17 @@ internal ref struct FilterRuleParser
 
     private PolicyCondition? AsPath()
     {
-        if (_next >= _words.Count || !_words[_next].Quoted)
+        if (_words.IsAtEnd || !_words.Current.Quoted)
         {
-            Fail("expected a pattern in quotes, such as \"^65001 .* 65099$\"");
+            _words.Fail("expected a pattern in quotes, such as \"^65001 .* 65099$\"");
             return null;
         }
 
-        (string text, int at, _) = _words[_next++];
+        (string text, int at, _) = _words.Current;
+        _words.Next++;
         if (!AsPathPattern.TryParse(text, out AsPathPattern? pattern, out string why))
         {
-            Fail($"\"{text}\": {why}", at);
+            _words.Fail($"\"{text}\": {why}", at);
             return null;
         }
 
@@ -290,23 +241,23 @@ internal ref struct FilterRuleParser
     private PolicyCondition? Numbers(RouteNumber of, bool isAs)
     {
         string expected = isAs ? "an AS number or a range such as 65001-65010" : "a number, a range such as 100-199, or a comparison such as >= 200";
-        string comparison = Peek();
+        string comparison = _words.Peek();
         int sign = comparison.AsSpan().IndexOfAnyExcept("<>=");
         string symbol = sign < 0 ? comparison : comparison[..sign];
         if (!isAs && symbol.Length > 0)
         {
-            int at = _words[_next].At;
+            int at = _words.Current.At;
             uint number = 0;
             bool ok = sign < 0;
             if (ok)
             {
-                _next++;
-                number = Number("a number", 0, uint.MaxValue);
+                _words.Next++;
+                number = _words.Number("a number", 0, uint.MaxValue);
             }
             else
             {
                 ok = uint.TryParse(comparison.AsSpan(sign), NumberStyles.None, CultureInfo.InvariantCulture, out number);
-                _next++;
+                _words.Next++;
             }
 
             NumberRange? range = symbol switch
@@ -320,7 +271,7 @@ internal ref struct FilterRuleParser
             };
             if (!ok || range is null)
             {
-                Fail($"\"{comparison}\": expected {expected}", at);
+                _words.Fail($"\"{comparison}\": expected {expected}", at);
                 return null;
             }
 
@@ -328,12 +279,12 @@ internal ref struct FilterRuleParser
         }
 
         List<NumberRange> ranges = [];
-        foreach ((string text, int at, _) in Rest(expected))
+        foreach ((string text, int at, _) in _words.Rest(expected))
         {
             string[] ends = text.Split('-');
             if (ends.Length > 2 || !TryNumber(ends[0], isAs, out uint low) || !TryNumber(ends[^1], isAs, out uint high) || high < low)
             {
-                Fail($"\"{text}\": expected {expected}", at);
+                _words.Fail($"\"{text}\": expected {expected}", at);
                 return null;
             }
 
@@ -357,11 +308,11 @@ internal ref struct FilterRuleParser
     private PolicyCondition? NextHops()
     {
         List<IpPrefix> prefixes = [];
-        foreach ((string text, int at, _) in Rest("an address or a prefix"))
+        foreach ((string text, int at, _) in _words.Rest("an address or a prefix"))
         {
             if (!IpPrefix.TryParseNet(text, out IpPrefix prefix))
             {
-                Fail($"\"{text}\": expected an address or a prefix", at);
+                _words.Fail($"\"{text}\": expected an address or a prefix", at);
                 return null;
             }
 
@@ -375,7 +326,7 @@ internal ref struct FilterRuleParser
     {
         List<string> names = [];
         List<IpPrefix> addresses = [];
-        foreach ((string text, _, _) in Rest("the name or the address of a neighbour"))
+        foreach ((string text, _, _) in _words.Rest("the name or the address of a neighbour"))
         {
             if (IpPrefix.TryParseNet(text, out IpPrefix address))
             {
@@ -393,7 +344,7 @@ internal ref struct FilterRuleParser
     private PolicyCondition? Sources()
     {
         RouteSources sources = RouteSources.None;
-        foreach ((string text, int at, _) in Rest("bgp, ebgp, ibgp, local, static or kernel"))
+        foreach ((string text, int at, _) in _words.Rest("bgp, ebgp, ibgp, local, static or kernel"))
         {
             RouteSources source = text switch
             {
@@ -407,7 +358,7 @@ internal ref struct FilterRuleParser
             };
             if (source == RouteSources.None)
             {
-                Fail($"\"{text}\": expected bgp, ebgp, ibgp, local, static or kernel", at);
+                _words.Fail($"\"{text}\": expected bgp, ebgp, ibgp, local, static or kernel", at);
                 return null;
             }
 
@@ -419,12 +370,12 @@ internal ref struct FilterRuleParser
 
     private PolicyCondition? Choice(string expected, Func<string, PolicyCondition?> choose)
     {
-        int at = _next;
-        PolicyCondition? condition = choose(Word(expected));
+        int at = _words.Next;
+        PolicyCondition? condition = choose(_words.Word(expected));
         if (condition is null)
         {
-            _next = at;
-            Fail($"expected {expected}");
+            _words.Next = at;
+            _words.Fail($"expected {expected}");
         }
 
         return condition;
@@ -432,12 +383,12 @@ internal ref struct FilterRuleParser
 
     private RouteOrigin? Origin()
     {
-        int at = _next;
-        RouteOrigin? origin = Word("igp, egp or incomplete") switch { "igp" => RouteOrigin.Igp, "egp" => RouteOrigin.Egp, "incomplete" => RouteOrigin.Incomplete, _ => null };
+        int at = _words.Next;
+        RouteOrigin? origin = _words.Word("igp, egp or incomplete") switch { "igp" => RouteOrigin.Igp, "egp" => RouteOrigin.Egp, "incomplete" => RouteOrigin.Incomplete, _ => null };
         if (origin is null)
         {
-            _next = at;
-            Fail("expected igp, egp or incomplete");
+            _words.Next = at;
+            _words.Fail("expected igp, egp or incomplete");
         }
 
         return origin;
@@ -445,21 +396,21 @@ internal ref struct FilterRuleParser
 
     private RouteEdit Med()
     {
-        string text = Peek();
+        string text = _words.Peek();
         if (text == "none")
         {
-            _next++;
+            _words.Next++;
             return RouteEdit.ClearMed();
         }
 
-        uint number = Number("a number, +number, -number or none", 0, uint.MaxValue, signed: true);
+        uint number = _words.Number("a number, +number, -number or none", 0, uint.MaxValue, signed: true);
         return text.StartsWith('+') ? RouteEdit.AddMed(number) : text.StartsWith('-') ? RouteEdit.SubtractMed(number) : RouteEdit.SetMed(number);
     }
 
     private RouteEdit NextHop()
     {
-        int at = _next;
-        string text = Word("an address, self or peer");
+        int at = _words.Next;
+        string text = _words.Word("an address, self or peer");
         if (text == "self")
         {
             return RouteEdit.NextHopSelf();
@@ -472,8 +423,8 @@ internal ref struct FilterRuleParser
 
         if (!IpAddress.TryParse(text, out IpAddress address) || address.IsUnspecified || address.IsMulticast)
         {
-            _next = at;
-            Fail("expected an address, self or peer");
+            _words.Next = at;
+            _words.Fail("expected an address, self or peer");
         }
 
         return RouteEdit.SetNextHop(address);
@@ -481,20 +432,20 @@ internal ref struct FilterRuleParser
 
     private void ChangeCommunities(List<RouteEdit> edits)
     {
-        int at = _next;
-        string verb = Word("add, delete or replace");
+        int at = _words.Next;
+        string verb = _words.Word("add, delete or replace");
         if (verb is not ("add" or "delete" or "replace"))
         {
-            _next = at;
-            Fail("expected add, delete or replace");
+            _words.Next = at;
+            _words.Fail("expected add, delete or replace");
             return;
         }
 
-        at = _next;
+        at = _words.Next;
         List<CommunityPattern> patterns = Communities();
         if (verb != "delete" && patterns.FindIndex(p => !p.IsExact) is >= 0 and int vague)
         {
-            Fail($"\"{patterns[vague]}\" stands for many communities; {verb} needs single ones", _words[at + vague].At);
+            _words.Fail($"\"{patterns[vague]}\" stands for many communities; {verb} needs single ones", _words[at + vague].At);
         }
 
         if (verb == "replace")
@@ -507,19 +458,19 @@ internal ref struct FilterRuleParser
 
     private void Prepend(List<RouteEdit> edits)
     {
-        if (Peek() != "as")
+        if (_words.Peek() != "as")
         {
-            edits.Add(RouteEdit.PrependOwnAs((int)Number("how often our own AS is put in front, or \"as\" and a list of ASes", 1, RouteEdit.MaximumPrepends)));
+            edits.Add(RouteEdit.PrependOwnAs((int)_words.Number("how often our own AS is put in front, or \"as\" and a list of ASes", 1, RouteEdit.MaximumPrepends)));
             return;
         }
 
-        _next++;
+        _words.Next++;
         List<uint> path = [];
-        foreach ((string text, int at, _) in Rest("an AS number"))
+        foreach ((string text, int at, _) in _words.Rest("an AS number"))
         {
             if (!TryNumber(text, isAs: true, out uint number) || number is 0 or uint.MaxValue)
             {
-                Fail($"\"{text}\": expected an AS number", at);
+                _words.Fail($"\"{text}\": expected an AS number", at);
                 return;
             }
 
@@ -528,66 +479,10 @@ internal ref struct FilterRuleParser
 
         if (path.Count > RouteEdit.MaximumPrepends)
         {
-            Fail($"more than {RouteEdit.MaximumPrepends} ASes");
+            _words.Fail($"more than {RouteEdit.MaximumPrepends} ASes");
         }
 
         // The path shall begin with the list as written, and each edit puts one AS in front.
         edits.AddRange(path.AsEnumerable().Reverse().Select(RouteEdit.PrependAs));
     }
-
-    private uint Number(string expected, uint minimum, uint maximum, bool signed = false)
-    {
-        int at = _next;
-        string text = Word(expected);
-        ReadOnlySpan<char> digits = signed ? text.AsSpan().TrimStart("+-") : text;
-        if (!uint.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out uint number) || number < minimum || number > maximum)
-        {
-            _next = at;
-            Fail(maximum == uint.MaxValue ? $"expected {expected}" : $"expected {expected}, from {minimum} to {maximum}");
-        }
-
-        return number;
-    }
-
-    /// <summary>The words up to the next comma or "then"; at least one.</summary>
-    private List<(string Text, int At, bool Quoted)> Rest(string expected)
-    {
-        List<(string Text, int At, bool Quoted)> words = [];
-        while (_next < _words.Count && (_words[_next].Quoted || _words[_next].Text is not ("," or "then")))
-        {
-            words.Add(_words[_next++]);
-        }
-
-        if (words.Count == 0)
-        {
-            Fail($"expected {expected}");
-        }
-
-        return words;
-    }
-
-    private string Word(string expected)
-    {
-        if (_next >= _words.Count || Peek() is "," or "then")
-        {
-            Fail($"expected {expected}");
-            return string.Empty;
-        }
-
-        return _words[_next++].Text.ToLowerInvariant();
-    }
-
-    private readonly string Peek() => _next < _words.Count && !_words[_next].Quoted ? _words[_next].Text : string.Empty;
-
-    private bool Take(string word)
-    {
-        bool found = Peek() == word;
-        _next += found ? 1 : 0;
-        return found;
-    }
-
-    private void Fail(string problem) => Fail(problem, _next < _words.Count ? _words[_next].At : _text.Length);
-
-    /// <summary>The first problem counts: it is where the reader went wrong.</summary>
-    private void Fail(string problem, int at) => _problem = _problem.Length > 0 ? _problem : $"at character {at + 1}: {problem}";
 }

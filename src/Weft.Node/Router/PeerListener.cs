@@ -98,6 +98,9 @@ internal sealed class PeerListener(Func<PeerConnection, CancellationToken, Task<
                 socket.DualMode = false; // Keys and TTL limits are per family; IPv4 has a socket of its own.
             }
 
+            // RFC 5082: the answer to a SYN leaves before the neighbour is known, and one with TTL security takes it only with 255.
+            socket.SetTtl(255);
+
             // SO_REUSEADDR is the framework's default for TCP; its ReuseAddress option would let a second router share the port.
             socket.AllowFreeBind(); // The address may come later than the router.
             socket.Bind(PeerSocket.EndPoint(endpoint.Address, endpoint.Port, 0));

@@ -38,7 +38,7 @@ internal sealed class Frr : IPeer
 
     public IEnumerable<string> Texts(CommunityMarks marks) => [$"Community: {marks.Standard}", $"Large Community: {marks.Large}", $"Extended Community: RT:{marks.RouteTarget}"];
 
-    public Task<string> SessionAsync() => AskAsync($"show bgp neighbors {_plan.WeftAddress}");
+    public Task<string> SessionAsync() => AskAsync($"show bgp neighbors {Peer}");
 
     public Task AnnounceAsync(string prefix) => ConfigureAsync($"address-family {Family(prefix)} unicast", $"network {prefix} route-map MARK");
 
@@ -46,11 +46,11 @@ internal sealed class Frr : IPeer
 
     public async Task<bool> AskRefreshAsync()
     {
-        await AskAsync($"clear bgp {_plan.WeftAddress} soft in");
+        await AskAsync($"clear bgp {Peer} soft in");
         return true;
     }
 
-    public Task ShutDownAsync(string message) => ConfigureAsync($"neighbor {_plan.WeftAddress} shutdown message {message}");
+    public Task ShutDownAsync(string message) => ConfigureAsync($"neighbor {Peer} shutdown message {message}");
 
     public async Task<string> AskAsync(params string[] commands) =>
         (await Shell.TryAsync("vtysh", ["--vty_socket", _lab!.Folder, "-d", "bgpd", .. commands.SelectMany(static c => new[] { "-c", c })])) is var (_, output, error) ? output + error : string.Empty;
@@ -70,11 +70,13 @@ internal sealed class Frr : IPeer
         "-f", $"{_lab.Folder}/{name}.conf", "-i", $"{_lab.Folder}/{name}.pid",
     ];
 
+    private string Peer => _plan.Unnumbered ? "eth0" : _plan.WeftAddress;
+
     private static string Family(string prefix) => prefix.Contains(':') ? "ipv6" : "ipv4";
 
     private string Settings()
     {
-        string peer = $"neighbor {_plan.WeftAddress}";
+        string peer = $"neighbor {Peer}";
         List<string> lines =
         [
             "frr defaults traditional", "hostname peer",
@@ -82,8 +84,8 @@ internal sealed class Frr : IPeer
             $"router bgp {_plan.PeerAs}", $"bgp router-id {_plan.PeerIPv4}", "no bgp ebgp-requires-policy", "bgp log-neighbor-changes",
             "no bgp default ipv4-unicast", "no bgp network import-check", "coalesce-time 10",
             .. _plan.GracefulRestart ? ["bgp graceful-restart", "bgp graceful-restart preserve-fw-state", "bgp graceful-restart restart-time 30"] : (string[])[],
-            $"{peer} remote-as {_plan.WeftAs}", $"{peer} timers {Math.Max(1, _plan.HoldTime / 3)} {_plan.HoldTime}", $"{peer} timers connect 1",
-            $"{peer} update-source {_plan.PeerAddress}",
+            _plan.Unnumbered ? $"{peer} interface remote-as external" : $"{peer} remote-as {_plan.WeftAs}", $"{peer} timers {Math.Max(1, _plan.HoldTime / 3)} {_plan.HoldTime}", $"{peer} timers connect 1",
+            .. _plan.Unnumbered ? [] : (string[])[$"{peer} update-source {_plan.PeerAddress}"],
             .. _plan.Password is null ? [] : (string[])[$"{peer} password {_plan.Password}"],
             .. _plan.PeerWaits ? (string[])[$"{peer} passive"] : [],
             .. _plan.TtlSecurity ? (string[])[$"{peer} ttl-security hops 1"] : [],

@@ -28,6 +28,9 @@ internal sealed record PeerPlan
 
     public bool OverIPv6 { get; init; }
 
+    /// <summary>Each side knows the other by the link alone.</summary>
+    public bool Unnumbered { get; init; }
+
     public bool IPv4 { get; init; } = true;
 
     public bool IPv6 { get; init; } = true;
@@ -74,8 +77,7 @@ internal sealed record PeerPlan
     /// <summary>The neighbour's section in weft's settings.</summary>
     public string NeighborSettings(string name) => $"""
         [neighbor:{name}]
-        address = {PeerAddress}
-        source-address = {WeftAddress}
+        {(Unnumbered ? "interface = eth0" : $"address = {PeerAddress}\nsource-address = {WeftAddress}")}
         remote-as = {PeerAs}
         families = {string.Join(", ", new[] { IPv4 ? "ipv4" : null, IPv6 ? "ipv6" : null }.OfType<string>())}
         hold-time = {HoldTime}s

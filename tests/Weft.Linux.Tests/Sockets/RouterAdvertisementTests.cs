@@ -15,11 +15,16 @@ public class RouterAdvertisementTests
         using RouterAdvertisementSocket speaker = near.Space.Run(() => RouterAdvertisementSocket.Open("a", a));
         using RouterAdvertisementSocket listener = far.Space.Run(() => RouterAdvertisementSocket.Open("b", b));
         using CancellationTokenSource patience = new(TimeSpan.FromSeconds(10));
-        ValueTask<(RouterDiscoveryKind Kind, IpAddress From)> heard = listener.ReceiveAsync(patience.Token);
 
         Assert.True(speaker.TryAdvertise());
 
-        Assert.Equal((RouterDiscoveryKind.Advertisement, IpAddress.Parse("fe80::a")), await heard);
+        (RouterDiscoveryKind kind, IpAddress from) = await listener.ReceiveAsync(patience.Token);
+        while (kind == RouterDiscoveryKind.Solicitation)
+        {
+            (kind, from) = await listener.ReceiveAsync(patience.Token); // The kernel asks for routers when a link comes up.
+        }
+
+        Assert.Equal(IpAddress.Parse("fe80::a"), from);
     }
 
     private static int Prepare(TestNamespace space, string name, string address)

@@ -15,7 +15,7 @@ public class TcpAoTests
     [Fact]
     public void Structures_HaveTheKernelsLayout()
     {
-        Assert.Equal((288, 152), (Marshal.SizeOf<TcpAoAdd>(), Marshal.SizeOf<TcpAoDelete>()));
+        Assert.Equal((288, 144), (Marshal.SizeOf<TcpAoAdd>(), Marshal.SizeOf<TcpAoDelete>()));
         Assert.Equal([128, 192, 196, 202, 203, 204, 205, 207, 208], new[] { "Algorithm", "InterfaceIndex", "Flags", "PrefixLength", "SendId", "ReceiveId", "MacLength", "KeyLength", "Key" }
             .Select(f => (int)Marshal.OffsetOf<TcpAoAdd>(f)));
         Assert.Equal([128, 132, 138, 139, 140, 141, 142, 143], new[] { "InterfaceIndex", "Flags", "PrefixLength", "SendId", "ReceiveId", "CurrentKey", "NextKey", "KeyFlags" }
