@@ -60,7 +60,7 @@ public sealed class CaptureTests
         await inner.UntilAsync("the refresh of both families, between its marks (RFC 7313)", p => p.Saw(BgpBytes.RouteRefresh(1, 2)) && p.Saw(BgpBytes.RouteRefresh(2, 2)));
         await feeder.SendAsync(Withdrawals(feeder));
         await external.UntilAsync("the withdrawals", p => p.Messages.Count(m => m[18] == 2 && m.AsSpan().IndexOf(last4) >= 0) > 1 && p.Messages.Count(m => m.AsSpan().IndexOf(last6) >= 0) > 1);
-        feeder.Dispose();
+        feeder.Socket.Close();
         await client.UntilAsync("its routes kept for long, and marked so (RFC 9494)", p => p.Saw([0xFF, 0xFF, 0, 6]));
         await weft.OperateAsync("shutdown", "external", "upgrade");
         await external.UntilAsync("the hard reset", p => p.IsClosed);
