@@ -51,4 +51,27 @@ public sealed class ConfigurationTests
 
         Assert.Contains("applies to no node", graph.Problems.Single().Value, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("default", "bpfEnabled=true", "spec.bpfEnabled: refused: weft has no eBPF dataplane")]
+    [InlineData("node.node1", "goGCThreshold=99", "spec.goGCThreshold: not applicable: there is no Go runtime in weft")]
+    [InlineData("default", "vxlanPort=many", "spec.vxlanPort: \"many\" cannot be used, expected a number from -2147483648 to 2147483647: the default 4789 holds")]
+    [InlineData("default", "bpfEnabled=false;goGCThreshold=40;vxlanPort=4790", null)]
+    [InlineData("node.other", "bpfEnabled=true", null)]
+    public void ValuesWithoutEffect_AreReportedOnTheObject(string name, string fields, string? problem)
+    {
+        PolicyGraph graph = new(ThisNode);
+
+        graph.OnUpdate(Felix(name, fields));
+
+        Assert.Equal(problem, graph.Problems.Values.SingleOrDefault());
+    }
+
+    [Fact]
+    public void ValueThatCannotBeRead_HidesTheWeakerSource_TheDefaultHolds()
+    {
+        ConfigUpdate config = States.Run(Felix("default", "natOutgoingExclusions=IPPoolsAndHostIPs"), Felix($"node.{ThisNode}", "natOutgoingExclusions=everything")).Config!;
+
+        Assert.Equal("IPPoolsOnly", config.Find("natOutgoingExclusions"));
+    }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Weft.Model.Felix;
 using Weft.Model.Resources;
 using Weft.Policy.Indexes;
 using Weft.Policy.Output;
@@ -62,15 +63,36 @@ internal static class ClusterConversion
         pool.Masquerade,
         pool.Vxlan == EncapMode.CrossSubnet || pool.Ipip == EncapMode.CrossSubnet);
 
-    /// <summary>Values as text: strings without quotes, everything else as it stands in JSON.</summary>
-    public static IReadOnlyDictionary<string, string> Fields(FelixConfiguration configuration)
+    /// <summary>
+    /// Values as text in the form of their parameter: strings without quotes, everything else as it stands in JSON. One that cannot be read stands for the
+    /// default, so that it hides weaker sources as Calico has it. Empty ones count as absent.
+    /// </summary>
+    /// <param name="configuration">The object.</param>
+    /// <param name="problems">Values that do not do what they say.</param>
+    public static IReadOnlyDictionary<string, string> Fields(FelixConfiguration configuration, Problems problems)
     {
         Dictionary<string, string> fields = new(StringComparer.Ordinal);
         foreach ((string name, JsonElement value) in configuration.Spec.Fields)
         {
-            if (value.ValueKind is not (JsonValueKind.Null or JsonValueKind.Undefined))
+            string text = value.ValueKind switch
             {
-                fields[name] = value.ValueKind == JsonValueKind.String ? value.GetString() ?? string.Empty : value.GetRawText();
+                JsonValueKind.Null or JsonValueKind.Undefined => string.Empty,
+                JsonValueKind.String => value.GetString() ?? string.Empty,
+                _ => value.GetRawText(),
+            };
+            if (FelixParameters.OfField(name) is { } parameter)
+            {
+                if (parameter.Complaint(text) is { } complaint)
+                {
+                    problems.Add($"spec.{name}", complaint);
+                }
+
+                text = parameter.Type.TryRead(text, FelixSyntax.Api, out string read, out _) && parameter.Scope == FelixScope.Anywhere ? read : parameter.Default;
+            }
+
+            if (text.Length > 0)
+            {
+                fields[name] = text;
             }
         }
 

@@ -23,27 +23,34 @@ internal sealed class ConfigurationResolver(string nodeName, IReadOnlyDictionary
 
     /// <param name="key">The object.</param>
     /// <param name="configuration">Null when absent.</param>
-    /// <returns>Why the object is for no node at all, or null.</returns>
-    public string? Set(ResourceKey key, FelixConfiguration? configuration)
+    public void Set(ResourceKey key, FelixConfiguration? configuration)
     {
-        string? problem = null;
         _documents.Remove(key);
         if (configuration is not null)
         {
-            IReadOnlyDictionary<string, string> fields = ClusterConversion.Fields(configuration);
+            Problems problems = new();
+            IReadOnlyDictionary<string, string> fields = ClusterConversion.Fields(configuration, problems);
             bool named = key.Name == "default" || key.Name.StartsWith("node.", StringComparison.Ordinal);
             Selector? selector = null;
             if (!named && (!fields.TryGetValue("nodeSelector", out string? text) || !Selector.TryParse(text, out selector, out _)))
             {
-                problem = "applies to no node: it is neither \"default\" nor \"node.NAME\", and has no spec.nodeSelector that can be read";
+                problems = new();
+                problems.Add("spec.nodeSelector", "the object applies to no node: it is neither \"default\" nor \"node.NAME\", and has no selector that can be read");
             }
 
-            _documents[key] = new Document(fields, selector, configuration.Metadata.CreationTimestamp ?? string.Empty);
+            _documents[key] = new Document(fields, selector, configuration.Metadata.CreationTimestamp ?? string.Empty, problems.ToString());
         }
 
         Resolve();
-        return problem;
     }
+
+    /// <summary>What the object says that has no effect here; null for one that is for other nodes.</summary>
+    public string? Problem(ResourceKey key) => _documents.TryGetValue(key, out Document? document)
+        && (key.Name == "default" || key.Name == $"node.{nodeName}" || (!key.Name.StartsWith("node.", StringComparison.Ordinal) && (document.Selector is null || key.Name == Config.SelectedName)))
+            ? document.Problem
+            : null;
+
+    public IEnumerable<ResourceKey> Objects => _documents.Keys;
 
     public void SetNodeLabels(IReadOnlyDictionary<string, string>? labels)
     {
@@ -82,5 +89,5 @@ internal sealed class ConfigurationResolver(string nodeName, IReadOnlyDictionary
         return (name, oldest?.Fields ?? s_nothing);
     }
 
-    private sealed record Document(IReadOnlyDictionary<string, string> Fields, Selector? Selector, string Created);
+    private sealed record Document(IReadOnlyDictionary<string, string> Fields, Selector? Selector, string Created, string? Problem);
 }

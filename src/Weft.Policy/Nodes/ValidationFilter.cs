@@ -248,11 +248,13 @@ internal sealed class ValidationFilter(string nodeName, ConfigurationResolver co
         }
     }
 
+    /// <summary>An object that cannot be read counts as absent.</summary>
     private void OnConfig(ResourceKey key, FelixConfiguration? felix, string? unusable)
     {
         ConfigUpdate before = configuration.Config;
         SourceSpoofing spoofing = configuration.Facts.Spoofing;
-        SetProblem(key, configuration.Set(key, felix) ?? unusable);
+        configuration.Set(key, unusable is null ? felix : null);
+        SetProblem(key, unusable);
         AfterConfig(before, spoofing);
     }
 
@@ -261,6 +263,11 @@ internal sealed class ValidationFilter(string nodeName, ConfigurationResolver co
         if (!ReferenceEquals(configuration.Config, before))
         {
             output.OnConfig(configuration.Config, configuration.Facts);
+        }
+
+        foreach (ResourceKey felix in configuration.Objects)
+        {
+            SetProblem(felix, configuration.Problem(felix));
         }
 
         if (configuration.Facts.Spoofing == spoofing)
