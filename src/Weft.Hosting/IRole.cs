@@ -1,3 +1,4 @@
+using System.Collections;
 using Microsoft.Extensions.Logging;
 using Weft.Hosting.Configuration;
 using Weft.Hosting.Systemd;
@@ -41,6 +42,9 @@ public sealed class RoleContext
     public required ILoggerFactory Logs { get; init; }
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Variables of the process, for what is no setting of weft's own.</summary>
+    public IDictionary Environment { get; init; } = new Hashtable();
 
     public SystemdNotifier Systemd { get; init; } = SystemdNotifier.None;
 

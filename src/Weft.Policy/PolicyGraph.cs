@@ -64,6 +64,9 @@ public sealed class PolicyGraph : IValidatedUpdates
     /// <summary>Objects that exist and cannot be used, and why.</summary>
     public IReadOnlyDictionary<ModelKey, string> Problems => _filter.Problems;
 
+    /// <summary>Staged policies, in order of their names, and how many endpoints of this node each would be for.</summary>
+    public IEnumerable<StagedPolicy> Staged => _active.Staged;
+
     private SelectorIndex Index => _sequencer.Index;
 
     /// <summary>Takes the newest state of one key. Kinds the graph does not know are ignored.</summary>

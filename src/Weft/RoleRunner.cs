@@ -66,6 +66,7 @@ internal static class RoleRunner
                 Settings = settings,
                 Logs = logs,
                 Time = context.Time,
+                Environment = context.Environment,
                 Systemd = systemd,
                 Reload = reload,
                 ReadSettingsAgain = Read,

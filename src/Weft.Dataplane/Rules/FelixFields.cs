@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Weft.Policy.Output;
 using Weft.Primitives.Net;
@@ -42,6 +43,27 @@ internal static class FelixFields
             FailsafeInbound = read.Ports("failsafeInboundHostPorts", settings.FailsafeInbound),
             FailsafeOutbound = read.Ports("failsafeOutboundHostPorts", settings.FailsafeOutbound),
         };
+    }
+
+    /// <summary>The fields that <see cref="Overlay"/> reads: those whose standing in felix.parameters is "rules".</summary>
+    public static IReadOnlySet<string> Names()
+    {
+        Recorder recorder = new();
+        Overlay(new RuleSettings(), new ConfigUpdate(recorder, recorder), []);
+        return recorder.Asked;
+    }
+
+    /// <summary>Has nothing, and remembers what it was asked for.</summary>
+    private sealed class Recorder : Dictionary<string, string>, IReadOnlyDictionary<string, string>
+    {
+        public HashSet<string> Asked { get; } = new(StringComparer.Ordinal);
+
+        bool IReadOnlyDictionary<string, string>.TryGetValue(string key, [MaybeNullWhen(false)] out string value)
+        {
+            Asked.Add(key);
+            value = null;
+            return false;
+        }
     }
 
     private enum NatExclusions

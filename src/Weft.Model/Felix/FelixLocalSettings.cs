@@ -42,7 +42,7 @@ public sealed class FelixLocalSettings
             string text = line.Trim();
             if (text.Length > 0 && text[0] is not ('#' or ';' or '[') && text.Split('=', 2) is [var name, var value])
             {
-                settings.Put(name.Trim(), value, $"{path} line {number}");
+                settings.Put(name.Trim(), value.Trim(), $"{path} line {number}");
             }
         }
 
@@ -71,7 +71,7 @@ public sealed class FelixLocalSettings
             _problems.Add($"{origin}: {parameter.Name}: \"{text}\" cannot be used, expected {expected}: the default holds");
             value = parameter.Default;
         }
-        else if (!parameter.IsImplemented && !value.Equals(parameter.Default, StringComparison.OrdinalIgnoreCase))
+        else if (parameter.Asks(value))
         {
             _problems.Add($"{origin}: {parameter.Name}: {parameter.Remark}");
         }

@@ -53,8 +53,15 @@ public sealed record FelixParameter(string Name, string Field, FelixType Type, s
             return $"\"{value}\" cannot be used, expected {expected}: the default {(Default.Length == 0 ? "(none)" : Default)} holds";
         }
 
-        return IsImplemented || read.Equals(Default, StringComparison.OrdinalIgnoreCase) ? null : Remark;
+        return Asks(read) ? Remark : null;
     }
+
+    /// <summary>
+    /// Whether a value asks for something that <see cref="Remark"/> must answer. The default does not, nor does switching off what has no meaning here: the
+    /// objects that Calico itself creates do that.
+    /// </summary>
+    internal bool Asks(string read) => !IsImplemented && read.Length > 0 && !read.Equals(Default, StringComparison.OrdinalIgnoreCase)
+        && !(Standing == FelixStanding.NotApplicable && (read is "0" or "0s" or "false" or "Disabled"));
 
     /// <summary>Why the parameter does nothing; null for one that does.</summary>
     public string? Remark => Standing switch

@@ -5,6 +5,7 @@ using Weft.Datastore.Sync;
 using Weft.Hosting;
 using Weft.Hosting.Control;
 using Weft.Ipam;
+using Weft.Model.Felix;
 using Weft.Node.Cni;
 using Weft.Node.Startup;
 
@@ -23,6 +24,9 @@ internal sealed class AgentParts
     public required AgentSettings Settings { get; init; }
 
     public required NodeSettings Node { get; init; }
+
+    /// <summary>What environment and file of this node say in place of FelixConfiguration.</summary>
+    public FelixLocalSettings Felix { get; init; } = FelixLocalSettings.None;
 
     public required IDatastore Datastore { get; init; }
 
@@ -77,11 +81,11 @@ internal sealed class AgentProcess
     {
         (_parts, _context, _logger) = (parts, context, context.Logs.CreateLogger("agent"));
         string node = parts.Node.Name;
-        _state = new AgentState(context.Time);
+        _state = new AgentState(context.Time) { LocalProblems = parts.Felix.Problems };
         _progress = new EndpointProgress(parts.Settings.PolicyWait, context.Time);
         _dataplane = parts.Dataplane(_progress, _state);
         NodeMtu mtu = new(parts.Settings.Mtu, NodeMtu.DefaultFile, context.Time);
-        _policy = new PolicyLoop(node, _dataplane, _progress, _state, mtu, context.Time, _logger);
+        _policy = new PolicyLoop(node, parts.Felix, _dataplane, _progress, _state, mtu, context.Time, _logger);
         _lifeSign = new LifeSign(node, parts.Settings.StatusPeriod, parts.Datastore, context.Time, _logger);
         _startup = new NodeStartup(parts.Node, parts.Datastore, parts.Host, Version, context.Time, context.Logs);
         _status = new StatusReport(node, _state, _progress, _lifeSign, context.Time.GetUtcNow());
@@ -92,7 +96,11 @@ internal sealed class AgentProcess
                 DefaultMtu = () => mtu.Value, PodsStartWithoutPolicy = parts.Settings.PodsStartWithoutPolicy, Time = context.Time, Logger = cni,
             });
         _deferred = new DeferredDels(DeferredDels.FolderBeside(parts.Settings.SocketPath), context.Time, cni);
-        _server = new CniServer(_executor, _status.Write);
+        _server = new CniServer(_executor, _status.Write, () => FelixView.Write(node, _state.Config, parts.Felix));
+        foreach (string problem in parts.Felix.Problems)
+        {
+            Log.NotInEffect(_logger, problem);
+        }
     }
 
     private static string Version => typeof(AgentProcess).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? string.Empty;

@@ -7,6 +7,7 @@ using Weft.Hosting;
 using Weft.Hosting.Configuration;
 using Weft.Ipam;
 using Weft.Linux;
+using Weft.Model.Felix;
 using Weft.Node.Cni;
 using Weft.Node.Startup;
 
@@ -23,6 +24,8 @@ public sealed class AgentRole : IRole
 
     public IReadOnlyList<RoleOption> Options => [new RoleOption("--run-dir", AgentSettings.RunDirOption)];
 
+    public IReadOnlyList<ICommand> Commands => [AgentCommand.Status, AgentCommand.Configuration];
+
     public async Task<ExitStatus> RunAsync(RoleContext context, CancellationToken stop)
     {
         AgentSettings settings = AgentSettings.Parse(context.Settings);
@@ -34,6 +37,8 @@ public sealed class AgentRole : IRole
         }
 
         ILogger logger = context.Logs.CreateLogger("agent");
+        FelixLocalSettings felix = FelixLocalSettings.Read(
+            context.Environment, settings.FelixFile, File.Exists(settings.FelixFile) ? await File.ReadAllLinesAsync(settings.FelixFile, stop) : []);
         await using EtcdDatastore store = EtcdDatastore.Connect(datastore, context.Logs, context.Time);
         ILogger cni = context.Logs.CreateLogger("cni");
 
@@ -44,6 +49,7 @@ public sealed class AgentRole : IRole
         {
             Settings = settings,
             Node = node,
+            Felix = felix,
             Datastore = store,
             Syncer = new EtcdSyncer(store, PolicyLoop.Ranges, context.Logs, context.Time),
             Addresses = new AddressAllocator(store, context.Logs, context.Time),

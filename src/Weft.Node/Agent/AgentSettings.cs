@@ -1,4 +1,5 @@
 using Weft.Hosting.Configuration;
+using Weft.Model.Felix;
 
 namespace Weft.Node.Agent;
 
@@ -29,7 +30,13 @@ public sealed record AgentSettings
         Section, "status-period", "10s", TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10),
         "How often the agent writes its sign of life into the datastore; it expires after three periods.");
 
-    public static IReadOnlyList<ISetting> Settings { get; } = [RunDirSetting, BackendSetting, PolicyWaitSetting, PolicyWaitExpiredSetting, MtuSetting, ReportSetting];
+    private static readonly Setting<string> FelixFileSetting = Setting.Text(
+        Section, "felix-file", FelixLocalSettings.DefaultPath,
+        "A settings file of Felix, read when it exists: it and the environment (FELIX_NAME) win over FelixConfiguration. `weft agent config` shows what holds.", "path");
+
+    public const string SocketName = "agent.sock";
+
+    public static IReadOnlyList<ISetting> Settings { get; } = [RunDirSetting, BackendSetting, PolicyWaitSetting, PolicyWaitExpiredSetting, MtuSetting, ReportSetting, FelixFileSetting];
 
     /// <summary>The flag --run-dir.</summary>
     public static ISetting RunDirOption => RunDirSetting;
@@ -49,7 +56,12 @@ public sealed record AgentSettings
 
     public required TimeSpan StatusPeriod { get; init; }
 
-    public string SocketPath => Path.Combine(RunDir, "agent.sock");
+    /// <summary>May not exist.</summary>
+    public required string FelixFile { get; init; }
+
+    public string SocketPath => Path.Combine(RunDir, SocketName);
+
+    public static string RunDirOf(SettingsReader reader) => reader.Get(RunDirSetting);
 
     /// <summary>Problems are left in the reader.</summary>
     public static AgentSettings Parse(SettingsReader reader)
@@ -68,6 +80,7 @@ public sealed record AgentSettings
             PodsStartWithoutPolicy = reader.Get(PolicyWaitExpiredSetting) == "continue",
             Mtu = mtu == 0 ? null : (int)mtu,
             StatusPeriod = reader.Get(ReportSetting),
+            FelixFile = reader.Get(FelixFileSetting),
         };
     }
 }

@@ -1,6 +1,8 @@
 using Weft.Datastore.Sync;
 using Weft.Model.Keys;
 using Weft.Node.Cni;
+using Weft.Policy;
+using Weft.Policy.Output;
 
 namespace Weft.Node.Agent;
 
@@ -28,6 +30,8 @@ internal sealed class AgentState(TimeProvider time) : INodeReadiness
 {
     private SyncState _sync = new(SyncStatus.WaitForDatastore, "not connected yet", time.GetUtcNow(), EverInSync: false);
     private IReadOnlyDictionary<ModelKey, string> _problems = new Dictionary<ModelKey, string>();
+    private ConfigUpdate _config = new(new Dictionary<string, string>(), new Dictionary<string, string>());
+    private IReadOnlyList<StagedPolicy> _staged = [];
     private ApplyState? _apply;
     private bool _started;
     private string? _startupProblem = "the node has not been entered into the datastore yet";
@@ -35,6 +39,15 @@ internal sealed class AgentState(TimeProvider time) : INodeReadiness
     public SyncState Sync => Volatile.Read(ref _sync);
 
     public IReadOnlyDictionary<ModelKey, string> Problems => Volatile.Read(ref _problems);
+
+    /// <summary>What is configured; empty before the first in-sync.</summary>
+    public ConfigUpdate Config => Volatile.Read(ref _config);
+
+    /// <summary>Staged policies and how many endpoints of this node they are for.</summary>
+    public IReadOnlyList<StagedPolicy> Staged => Volatile.Read(ref _staged);
+
+    /// <summary>Values of Felix's environment and file that have no effect.</summary>
+    public IReadOnlyList<string> LocalProblems { get; init; } = [];
 
     /// <summary>Null before the first round.</summary>
     public ApplyState? Apply => Volatile.Read(ref _apply);
@@ -69,6 +82,10 @@ internal sealed class AgentState(TimeProvider time) : INodeReadiness
     }
 
     public void SetProblems(IReadOnlyDictionary<ModelKey, string> problems) => Volatile.Write(ref _problems, problems);
+
+    public void SetConfig(ConfigUpdate config) => Volatile.Write(ref _config, config);
+
+    public void SetStaged(IReadOnlyList<StagedPolicy> staged) => Volatile.Write(ref _staged, staged);
 
     public void SetApply(ApplyState apply) => Volatile.Write(ref _apply, apply);
 

@@ -5,9 +5,9 @@ using Weft.Node.Cni;
 namespace Weft.Node.Agent;
 
 /// <summary>
-/// Answers agent.sock: CNI calls and the status. One request per connection; the socket's mode lets only root (the owner) connect. Calls run side by side.
+/// Answers agent.sock: CNI calls, the status and the configuration. One request per connection; the socket's mode lets only root (the owner) connect. Calls run side by side.
 /// </summary>
-internal sealed class CniServer(CniExecutor executor, Func<JsonObject> status)
+internal sealed class CniServer(CniExecutor executor, Func<JsonObject> status, Func<JsonObject> config)
 {
     public async Task<JsonNode?> AnswerAsync(JsonObject request, CancellationToken stop)
     {
@@ -17,8 +17,10 @@ internal sealed class CniServer(CniExecutor executor, Func<JsonObject> status)
                 return (await CallAsync(request, stop)).Write();
             case "status":
                 return status();
+            case "config":
+                return config();
             default:
-                return ControlServer.Error($"unknown command \"{Text(request, "command")}\": expected cni or status");
+                return ControlServer.Error($"unknown command \"{Text(request, "command")}\": expected cni, status or config");
         }
     }
 

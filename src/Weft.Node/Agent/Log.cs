@@ -16,10 +16,10 @@ internal static partial class Log
     [LoggerMessage(1703, LogLevel.Information, "datastore: {Status} ({Detail})")]
     public static partial void SyncStatusChanged(ILogger logger, string status, string detail);
 
-    [LoggerMessage(1704, LogLevel.Warning, "{Key} is not usable and left out: {Reason}")]
+    [LoggerMessage(1704, LogLevel.Warning, "{Key} is not enforced as written: {Reason}")]
     public static partial void InvalidObject(ILogger logger, string key, string reason);
 
-    [LoggerMessage(1705, LogLevel.Information, "{Key} is usable again or gone")]
+    [LoggerMessage(1705, LogLevel.Information, "{Key} has no problem any more, or is gone")]
     public static partial void ValidAgain(ILogger logger, string key);
 
     [LoggerMessage(1706, LogLevel.Critical, "{Part} ended: the agent stops and is started again by its service manager")]
@@ -39,4 +39,7 @@ internal static partial class Log
 
     [LoggerMessage(1711, LogLevel.Error, "the kernel cannot be programmed: {Reason}")]
     public static partial void NoDataplane(ILogger logger, string reason);
+
+    [LoggerMessage(1712, LogLevel.Warning, "{Problem}")]
+    public static partial void NotInEffect(ILogger logger, string problem);
 }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Weft.Datastore.Sync;
 using Weft.Hosting.Loops;
+using Weft.Model.Felix;
 using Weft.Model.Keys;
 using Weft.Model.Resources;
 using Weft.Policy;
@@ -43,9 +44,9 @@ internal sealed class PolicyLoop : ISyncSink, ILoopBody<PolicyMessage>, IDatapla
     private bool _locked;
     private long _lastBeat;
 
-    public PolicyLoop(string node, IDataplaneIntake dataplane, EndpointProgress progress, AgentState state, NodeMtu mtu, TimeProvider time, ILogger logger)
+    public PolicyLoop(string node, FelixLocalSettings felix, IDataplaneIntake dataplane, EndpointProgress progress, AgentState state, NodeMtu mtu, TimeProvider time, ILogger logger)
     {
-        _graph = new PolicyGraph(node);
+        _graph = new PolicyGraph(node, felix.Values);
         _loop = new Loop<PolicyMessage>(this, Capacity, Batch);
         (_dataplane, _progress, _state, _mtu, _time, _logger) = (dataplane, progress, state, mtu, time, logger);
     }
@@ -56,7 +57,8 @@ internal sealed class PolicyLoop : ISyncSink, ILoopBody<PolicyMessage>, IDatapla
         .. new[]
         {
             ResourceKind.ClusterInformation, ResourceKind.FelixConfiguration, ResourceKind.GlobalNetworkPolicy, ResourceKind.GlobalNetworkSet, ResourceKind.HostEndpoint,
-            ResourceKind.IPPool, ResourceKind.NetworkPolicy, ResourceKind.NetworkSet, ResourceKind.Node, ResourceKind.Profile, ResourceKind.Tier, ResourceKind.WorkloadEndpoint,
+            ResourceKind.IPPool, ResourceKind.NetworkPolicy, ResourceKind.NetworkSet, ResourceKind.Node, ResourceKind.Profile, ResourceKind.StagedGlobalNetworkPolicy,
+            ResourceKind.StagedKubernetesNetworkPolicy, ResourceKind.StagedNetworkPolicy, ResourceKind.Tier, ResourceKind.WorkloadEndpoint,
         }.Select(ModelPrefix.Of),
         ModelPrefix.AllBlocks,
     ];
@@ -128,6 +130,11 @@ internal sealed class PolicyLoop : ISyncSink, ILoopBody<PolicyMessage>, IDatapla
 
         _flushed.Clear();
         ReportProblems();
+        if (!_state.Staged.SequenceEqual(_graph.Staged))
+        {
+            _state.SetStaged([.. _graph.Staged]);
+        }
+
         Volatile.Write(ref _lastBeat, _time.GetTimestamp());
     }
 
@@ -140,6 +147,9 @@ internal sealed class PolicyLoop : ISyncSink, ILoopBody<PolicyMessage>, IDatapla
                 break;
             case WorkloadEndpointRemove gone:
                 _progress.Removed(gone.Id);
+                break;
+            case ConfigUpdate config:
+                _state.SetConfig(config);
                 break;
         }
 

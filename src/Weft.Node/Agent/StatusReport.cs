@@ -11,6 +11,7 @@ namespace Weft.Node.Agent;
 /// { node, process: {id, started}, inSync,
 ///   datastore: {status: in-sync|resync|wait-for-datastore, since, detail},
 ///   dataplane: null | {lastApply, durationMilliseconds, problem, policies, profiles, sets, routes},
+///   staged:    [{policy, endpoints}],
 ///   endpoints: [{name, interface, addresses, state: programmed|pending|error, problem}],
 ///   problems:  [{key, reason}] }
 /// </code>
@@ -28,6 +29,7 @@ internal sealed class StatusReport(string node, AgentState state, EndpointProgre
             ["datastore"] = new JsonObject { ["status"] = Word(sync.Status), ["since"] = Time(sync.Since), ["detail"] = sync.Detail },
             ["dataplane"] = state.Apply is { } apply ? Apply(apply) : null,
             ["endpoints"] = new JsonArray([.. progress.Entries.Select(Endpoint)]),
+            ["staged"] = new JsonArray([.. state.Staged.Select(s => (JsonNode)new JsonObject { ["policy"] = s.Policy.ToString(), ["endpoints"] = s.Endpoints })]),
             ["problems"] = new JsonArray([.. Problems()]),
         };
     }
@@ -52,6 +54,11 @@ internal sealed class StatusReport(string node, AgentState state, EndpointProgre
         if (state.StartupProblem is { } startup)
         {
             yield return Problem($"node/{node}", startup);
+        }
+
+        foreach (string local in state.LocalProblems)
+        {
+            yield return Problem($"node/{node}", local);
         }
 
         foreach ((Weft.Model.Keys.ModelKey key, string reason) in state.Problems.OrderBy(p => p.Key.Path, StringComparer.Ordinal))

@@ -43,6 +43,8 @@ internal sealed class LabelIndex<TSelector, TItem>(IMatchListener<TSelector, TIt
     public IEnumerable<TSelector> SelectorsMatching(TItem item) =>
         _items.TryGetValue(item, out Entry? entry) ? entry.Matches.Select(m => m.Key) : [];
 
+    public int MatchCount(TSelector selector) => _selectors.TryGetValue(selector, out Query? query) ? query.Matches.Count : 0;
+
     public bool HasMatch(TSelector selector) => _selectors.TryGetValue(selector, out Query? query) && query.Matches.Count > 0;
 
     public void SetItem(TItem key, IReadOnlyDictionary<string, string> labels, IReadOnlyList<string> parents)

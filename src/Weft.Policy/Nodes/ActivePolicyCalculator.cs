@@ -35,6 +35,7 @@ internal sealed class ActivePolicyCalculator : IMatchListener<PolicyId, Resource
     private readonly LabelIndex<PolicyId, ResourceKey> _labels;
     private readonly Dictionary<PolicyId, PolicyValue> _policies = [];
     private readonly HashSet<PolicyId> _active = [];
+    private readonly SortedList<string, PolicyId> _staged = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ProfileValue> _profiles = new(StringComparer.Ordinal);
     private readonly Dictionary<string, HashSet<ResourceKey>> _profileUsers = new(StringComparer.Ordinal);
     private readonly Dictionary<ResourceKey, IReadOnlyList<string>> _profilesOf = [];
@@ -50,6 +51,8 @@ internal sealed class ActivePolicyCalculator : IMatchListener<PolicyId, Resource
     /// <summary>Also policies with a problem: they say that the endpoint must be closed.</summary>
     public IEnumerable<PolicyValue> PoliciesOf(ResourceKey endpoint) => _labels.SelectorsMatching(endpoint).Select(id => _policies[id]);
 
+    public IEnumerable<StagedPolicy> Staged => _staged.Values.Select(id => new StagedPolicy(id, _labels.MatchCount(id)));
+
     /// <summary>Why a profile of this name cannot be used; null when it can, or does not exist.</summary>
     public string? ProfileProblem(string name) => _profiles.GetValueOrDefault(name)?.Problem;
 
@@ -57,6 +60,11 @@ internal sealed class ActivePolicyCalculator : IMatchListener<PolicyId, Resource
     {
         PolicyValue? old = _policies.GetValueOrDefault(policy.Id);
         _policies[policy.Id] = policy;
+        if (policy.Id.IsStaged)
+        {
+            _staged[policy.Id.ToString()] = policy.Id;
+        }
+
         _labels.SetSelector(policy.Id, policy.Selector);
         Reconsider(policy.Id, rulesChanged: true);
         if (old is not null && !SamePlace(old, policy))
@@ -70,6 +78,11 @@ internal sealed class ActivePolicyCalculator : IMatchListener<PolicyId, Resource
         // The selector goes first: every match that stops marks its endpoint dirty and deactivates the policy.
         _labels.RemoveSelector(id);
         _policies.Remove(id);
+        if (id.IsStaged)
+        {
+            _staged.Remove(id.ToString());
+        }
+
         if (_active.Remove(id))
         {
             _rules.OnPolicyInactive(id);

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
 using Weft.Datastore.Etcd;
@@ -11,6 +12,7 @@ using Weft.Hosting;
 using Weft.Hosting.Configuration;
 using Weft.Hosting.Control;
 using Weft.Hosting.Systemd;
+using Weft.Model.Felix;
 using Weft.Model.Keys;
 using Weft.Model.Resources;
 using Weft.Node.Agent;
@@ -32,6 +34,7 @@ public sealed class AgentProcessTests : IAsyncDisposable
     private readonly RecordingDataplane _dataplane = new();
     private readonly Socket _notify = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
     private EtcdDatastore? _store;
+    private FelixLocalSettings _felix = FelixLocalSettings.None;
     private Task<ExitStatus>? _running;
 
     public AgentProcessTests() => _notify.Bind(new UnixDomainSocketEndPoint(NotifyPath));
@@ -71,6 +74,47 @@ public sealed class AgentProcessTests : IAsyncDisposable
         Assert.Contains("nginx", (string?)endpoint["name"]);
         Assert.Equal(CniOutcome.Done, await CniAsync("DEL"));
         await Until(async () => (await StatusAsync())["endpoints"]!.AsArray().Count == 0, "endpoint gone");
+    }
+
+    [Fact]
+    public async Task Config_TellsValueSourceAndStanding_AndTheStatusWhatHasNoEffect()
+    {
+        _felix = FelixLocalSettings.Read(new Hashtable { ["FELIX_VXLANPORT"] = "4790", ["FELIX_GOGCTHRESHOLD"] = "99" }, "felix.cfg", []);
+        await StartAsync();
+        await _store!.CreateAsync(
+            new ResourceKey(ResourceKind.FelixConfiguration, "default"),
+            new FelixConfiguration
+            {
+                Metadata = { Name = "default" },
+                Spec = { Fields = { ["natOutgoingExclusions"] = JsonSerializer.SerializeToElement("IPPoolsAndHostIPs"), ["bpfEnabled"] = JsonSerializer.SerializeToElement(true) } },
+            },
+            default);
+
+        await Until(async () => (await ConfigAsync("--set")).Contains("natOutgoingExclusions", StringComparison.Ordinal), "configuration taken up");
+        string set = await ConfigAsync("--set");
+        Assert.Matches(@"(?m)^vxlanPort +4790 +environment variable FELIX_VXLANPORT$", set);
+        Assert.Matches(@"(?m)^goGCThreshold +99 +environment variable FELIX_GOGCTHRESHOLD +not applicable: there is no Go runtime in weft$", set);
+        Assert.Matches(@"(?m)^natOutgoingExclusions +IPPoolsAndHostIPs +FelixConfiguration default$", set);
+        Assert.Matches(@"(?m)^bpfEnabled +true +FelixConfiguration default +refused: weft has no eBPF dataplane$", set);
+        Assert.Equal(5, set.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.Equal(210, (await ConfigAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.Matches(@"(?m)^vxlanMTU +0 +default", await ConfigAsync("vxlanmtu"));
+        await Until(
+            async () => (await StatusAsync())["problems"]!.AsArray().Select(p => (string?)p!["reason"]).Order(StringComparer.Ordinal).SequenceEqual(
+                ["environment variable FELIX_GOGCTHRESHOLD: GoGCThreshold: not applicable: there is no Go runtime in weft", "spec.bpfEnabled: refused: weft has no eBPF dataplane"]),
+            "problems told");
+    }
+
+    [Fact]
+    public async Task Status_CountsTheEndpointsOfStagedPolicies()
+    {
+        await StartInSyncAsync();
+        await CniAsync("ADD");
+        await _store!.CreateAsync(
+            new ResourceKey(ResourceKind.StagedGlobalNetworkPolicy, "tryout"), new StagedGlobalNetworkPolicy { Metadata = { Name = "tryout" }, Spec = { Selector = "all()" } }, default);
+
+        await Until(async () => (await StatusAsync())["staged"]!.ToJsonString() == """[{"policy":"sgnp/tryout","endpoints":1}]""", "staged policy counted");
+        Assert.Matches(@"(?m)^sgnp/tryout +1$", AgentText.Status((await StatusAsync()).AsObject()));
     }
 
     [Fact]
@@ -180,6 +224,21 @@ public sealed class AgentProcessTests : IAsyncDisposable
             new ResourceKey(ResourceKind.IPPool, "pool"), new IPPool { Metadata = { Name = "pool" }, Spec = { Cidr = "10.1.0.0/16" } }, default);
     }
 
+    private async Task StartAsync()
+    {
+        _etcd.Start();
+        Start();
+        await Until(async () => (bool)(await StatusAsync())["inSync"]!, "in sync");
+    }
+
+    private async Task<string> ConfigAsync(params string[] arguments)
+    {
+        StringWriter output = new();
+        CommandContext context = new() { In = Stream.Null, Out = output, Error = output, Environment = new Hashtable() };
+        Assert.Equal(ExitStatus.Ok, await AgentCommand.Configuration.RunAsync([.. arguments, "--run-dir", _folder.FullName], context, default));
+        return output.ToString();
+    }
+
     private void Start()
     {
         _store = EtcdDatastore.Connect(_etcd.Settings, NullLoggerFactory.Instance, TimeProvider.System);
@@ -192,7 +251,7 @@ public sealed class AgentProcessTests : IAsyncDisposable
             null, new Hashtable(), ("agent", "run-dir", _folder.FullName), ("agent", "policy-wait", "2s"), ("node", "name", "node-a"), ("node", "ipv4-address", "192.0.2.1/24"));
         AgentParts parts = new()
         {
-            Settings = AgentSettings.Parse(reader), Node = NodeSettings.Parse(reader), Datastore = store,
+            Settings = AgentSettings.Parse(reader), Node = NodeSettings.Parse(reader), Datastore = store, Felix = _felix,
             Syncer = new EtcdSyncer(store, PolicyLoop.Ranges, NullLoggerFactory.Instance, TimeProvider.System),
             Addresses = _memory, Network = _memory, Host = new EmptyHost(),
             Dataplane = (progress, state) =>
