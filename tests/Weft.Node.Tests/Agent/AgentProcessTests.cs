@@ -82,10 +82,10 @@ public sealed class AgentProcessTests : IAsyncDisposable
         _felix = FelixLocalSettings.Read(new Hashtable { ["FELIX_VXLANPORT"] = "4790", ["FELIX_GOGCTHRESHOLD"] = "99" }, "felix.cfg", []);
         await StartAsync();
         await _store!.CreateAsync(
-            new ResourceKey(ResourceKind.FelixConfiguration, "default"),
+            new ResourceKey(ResourceKind.FelixConfiguration, "node.node-a"),
             new FelixConfiguration
             {
-                Metadata = { Name = "default" },
+                Metadata = { Name = "node.node-a" },
                 Spec = { Fields = { ["natOutgoingExclusions"] = JsonSerializer.SerializeToElement("IPPoolsAndHostIPs"), ["bpfEnabled"] = JsonSerializer.SerializeToElement(true) } },
             },
             default);
@@ -94,9 +94,9 @@ public sealed class AgentProcessTests : IAsyncDisposable
         string set = await ConfigAsync("--set");
         Assert.Matches(@"(?m)^vxlanPort +4790 +environment variable FELIX_VXLANPORT$", set);
         Assert.Matches(@"(?m)^goGCThreshold +99 +environment variable FELIX_GOGCTHRESHOLD +not applicable: there is no Go runtime in weft$", set);
-        Assert.Matches(@"(?m)^natOutgoingExclusions +IPPoolsAndHostIPs +FelixConfiguration default$", set);
-        Assert.Matches(@"(?m)^bpfEnabled +true +FelixConfiguration default +refused: weft has no eBPF dataplane$", set);
-        Assert.Equal(5, set.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.Matches(@"(?m)^natOutgoingExclusions +IPPoolsAndHostIPs +FelixConfiguration node.node-a$", set);
+        Assert.Matches(@"(?m)^bpfEnabled +true +FelixConfiguration node.node-a +refused: weft has no eBPF dataplane$", set);
+        Assert.DoesNotContain("vxlanMTU", set, StringComparison.Ordinal);
         Assert.Equal(210, (await ConfigAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
         Assert.Matches(@"(?m)^vxlanMTU +0 +default", await ConfigAsync("vxlanmtu"));
         await Until(
