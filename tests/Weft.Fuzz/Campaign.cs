@@ -8,9 +8,13 @@ internal sealed class Campaign(FuzzTarget target, int seed)
 {
     private const int CorpusLimit = 4000;
 
+    /// <summary>A hundred times what the slowest target takes, on a machine that is busy with other things.</summary>
+    private static readonly TimeSpan s_hang = TimeSpan.FromSeconds(30);
+
     private readonly Random _random = new(seed);
     private readonly HashSet<ulong> _signatures = [];
     private readonly BranchMap _branches = new();
+    private volatile Tuple<byte[], long>? _running; // Read by the timer.
     private readonly List<byte[]> _corpus = [];
 
     public long Runs { get; private set; }
@@ -36,6 +40,7 @@ internal sealed class Campaign(FuzzTarget target, int seed)
         }
 
         Mutator mutator = new(_random);
+        using Timer watch = new(_ => EndWhatHangs(), null, s_hang, s_hang);
         while (Stopwatch.GetElapsedTime(start) < time)
         {
             for (int i = 0; i < 64; i++)
@@ -46,6 +51,16 @@ internal sealed class Campaign(FuzzTarget target, int seed)
                     Keep(input);
                 }
             }
+        }
+    }
+
+    /// <summary>A decoder that does not return is a failure too; nobody but this timer can tell.</summary>
+    private void EndWhatHangs()
+    {
+        if (_running is { } running && Stopwatch.GetElapsedTime(running.Item2) > s_hang)
+        {
+            Console.WriteLine($"fuzz {target.Name}: no end after {s_hang.TotalSeconds:0} s: {CrashVectors.Write(target.Name, running.Item1)}");
+            Environment.Exit(1);
         }
     }
 
@@ -68,6 +83,7 @@ internal sealed class Campaign(FuzzTarget target, int seed)
         try
         {
             BranchMap.Begin();
+            _running = Tuple.Create(input, Stopwatch.GetTimestamp());
             bool isNew = _signatures.Add(target.Run(input));
             return _branches.End() | isNew;
         }
@@ -80,6 +96,10 @@ internal sealed class Campaign(FuzzTarget target, int seed)
             }
 
             return false;
+        }
+        finally
+        {
+            _running = null;
         }
     }
 

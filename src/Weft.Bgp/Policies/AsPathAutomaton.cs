@@ -247,13 +247,21 @@ internal sealed class AsPathAutomaton
             return new Fragment(nullable, first, last);
         }
 
-        /// <summary>a{2,4} is a a (a (a)?)?, and a{2,} is a a a*: every copy has letters of its own.</summary>
+        /// <summary>
+        /// a{2,4} is a a (a (a)?)?, and a{2,} is a a a*: every copy has letters of its own. What has none, such as a{0}, is the same however often it is repeated; writing
+        /// it out would take forever where such repetitions are nested, for no bound counts what is not there.
+        /// </summary>
         private Fragment AddRepeat(AsPathNode.Repeat repeat)
         {
             Fragment whole = new(true, [], []);
+            int before = Letters.Count;
             for (int i = 0; i < repeat.Minimum && !IsTooLarge; i++)
             {
                 whole = Join(whole, Add(repeat.Item));
+                if (Letters.Count == before)
+                {
+                    return whole;
+                }
             }
 
             if (repeat.Maximum < 0)
@@ -264,9 +272,14 @@ internal sealed class AsPathAutomaton
             }
 
             Fragment tail = new(true, [], []);
+            before = Letters.Count;
             for (int i = repeat.Minimum; i < repeat.Maximum && !IsTooLarge; i++)
             {
                 tail = Join(Add(repeat.Item), tail) with { IsNullable = true };
+                if (Letters.Count == before)
+                {
+                    break;
+                }
             }
 
             return Join(whole, tail);

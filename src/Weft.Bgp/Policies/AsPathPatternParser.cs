@@ -200,8 +200,15 @@ internal ref struct AsPathPatternParser(string text)
 
     private AsPathNode Repeated(AsPathNode item)
     {
-        while (_problem.Length == 0 && _at < text.Length)
+        for (int count = 0; _problem.Length == 0 && _at < text.Length; count++)
         {
+            // The automaton is built by recursion: what stands inside one another is bounded, in either way of writing it.
+            if (count > MaximumDepth)
+            {
+                Fail($"more than {MaximumDepth} repetitions of one another");
+                return item;
+            }
+
             switch (text[_at])
             {
                 case '*':

@@ -29,6 +29,8 @@ public sealed class AsPathPatternTests
     [InlineData("^1.10 .*$", "65546 7", true)]
     [InlineData("^.{2,3}$", "1", false)]
     [InlineData("^.{2,}$", "1 2 3 4", true)]
+    [InlineData("^((((((1{0}){255}){255}){255}){255}){255}){255}$", "", true)]
+    [InlineData("^((((((1{0}){0,255}){0,255}){0,255}){0,255}){0,255}){0,255} 2$", "2", true)]
     public void Pattern_SaysWhichPathsItMeans(string pattern, string path, bool matches)
     {
         uint[] ases = [.. path.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(a => uint.Parse(a, CultureInfo.InvariantCulture))];
@@ -46,6 +48,7 @@ public sealed class AsPathPatternTests
     [InlineData("4294967296", "at character 1: expected an AS number")]
     [InlineData("65001$ 7", "at character 8: \"7\" is not expected here")]
     [InlineData("1{3,2}", "at character 2: expected {COUNT}, {LOW,HIGH} or {LOW,} with counts up to 255")]
+    [InlineData("1************************************", "at character 35: more than 32 repetitions of one another")]
     [InlineData("((1{200}){200}){200}", "needs more than 512 places once its repetitions are written out")]
     public void BadPattern_IsRefusedWithThePlace(string text, string expected)
     {
