@@ -318,11 +318,16 @@ internal sealed class UpdateGroup
         bool audience = HasAudience(except);
         while (at < end)
         {
-            if (!audience || length < 0)
+            if (!audience)
             {
                 Done(s.PrefixOf(at), sent: length >= 0);
                 at++;
                 continue;
+            }
+
+            if (length < 0)
+            {
+                return WriteUntellable(at, end, except);
             }
 
             if (!TryBegin(out UpdateWriter writer))
@@ -347,6 +352,39 @@ internal sealed class UpdateGroup
             for (; from < at; from++)
             {
                 Done(s.PrefixOf(from), sent: true);
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>What cannot be told to this group (no next hop of ours fits, or no message is long enough) must not stay with it as it was told before.</summary>
+    private bool WriteUntellable(int at, int end, PeerId except)
+    {
+        while (at < end)
+        {
+            if (!Sent[(uint)_scratch.PrefixOf(at)])
+            {
+                Done(_scratch.PrefixOf(at++), sent: false);
+                continue;
+            }
+
+            if (!TryBegin(out UpdateWriter writer))
+            {
+                return false;
+            }
+
+            writer.BeginWithdraw();
+            int from = at;
+            while (at < end && Sent[(uint)_scratch.PrefixOf(at)] && writer.TryAdd(_tables.Prefixes.Key(_scratch.PrefixOf(at))))
+            {
+                at++;
+            }
+
+            _block!.Commit(writer.End(), except, PeerId.None);
+            for (; from < at; from++)
+            {
+                Done(_scratch.PrefixOf(from), sent: false);
             }
         }
 

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Weft.Bgp.Policies;
 using Weft.Bgp.Rib;
 using Weft.Bgp.Tests.Support;
@@ -50,6 +51,36 @@ public sealed class UpdateGroupTests
         Assert.Equal("7", rib["client"].Path(Prefix));
         Assert.Equal(["10.2.0.0/24"], rib["plain"].Prefixes);
         Assert.Equal(["10.2.0.0/24"], rib["source"].Prefixes);
+    }
+
+    /// <summary>RFC 8654 4: what fits only into an extended message is told to those that take such, and withdrawn from the others.</summary>
+    [Fact]
+    public void RouteOfMoreThan4096Octets_IsToldInAnExtendedMessage_AndWithdrawnFromWhoTakesNone()
+    {
+        var rib = new RibHarness();
+        rib.Up("a", "10.0.0.10", 65010);
+        rib.Up("wide", "10.0.0.20", 65020);
+        rib.Up("narrow", "10.0.0.30", 65030, session: static s => s with { ExtendedMessages = false });
+        rib.Announce("a", Prefix, "65010");
+        rib.Announce("a", "10.2.0.0/24", "65010");
+        rib.Settle();
+        Assert.Equal((2, 2), (rib["wide"].Seen.Count, rib["narrow"].Seen.Count));
+        byte[] communities = new byte[4 * 1100];
+        for (int i = 0; i < 1100; i++)
+        {
+            BinaryPrimitives.WriteUInt32BigEndian(communities.AsSpan(4 * i), 0xFDF20000u | (uint)i);
+        }
+
+        rib.Announce("a", Prefix, "65010", extra: [0xD0, 8, (byte)(communities.Length >> 8), (byte)communities.Length, .. communities]);
+        rib.Settle();
+
+        Assert.Equal(communities, rib["wide"].Attribute(Prefix, AttributeType.Communities));
+        Assert.Equal(["10.2.0.0/24"], rib["narrow"].Prefixes);
+
+        rib.Announce("a", Prefix, "65010");
+        rib.Settle();
+
+        Assert.Equal((2, 2), (rib["wide"].Seen.Count, rib["narrow"].Seen.Count));
     }
 
     [Fact]

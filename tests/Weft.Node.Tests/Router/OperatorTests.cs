@@ -130,6 +130,43 @@ public sealed class OperatorTests : BirdPair
     }
 
     [Fact]
+    public async Task EveryCommand_AnswersInJson()
+    {
+        StartBird(BirdSettings());
+        RouterProcess weft = StartWeft(Settings());
+        await weft.UntilEstablished("bird");
+        await weft.UntilEstablished("bird6");
+        await Learnt(Learned);
+
+        foreach ((string command, string member) in new[]
+        {
+            ("show neighbors", "neighbors"), ("show neighbor bird", "neighbors"), ("show route", "routes"), ("show route 10.2.0.0/16 --why", "routes"),
+            ("show route --received bird", "routes"), ("show route --advertised bird", "routes"), ("show route --best", "routes"), ("show route --rejected", "routes"),
+            ("show summary", "neighbors"), ("show memory", "process"), ("reset bird soft in", "reset"), ("reset bird soft in --ask", "reset"), ("reset bird soft out", "reset"),
+            ("reset all soft", "reset"), ("drain bird", "drain"), ("enable bird", "enable"), ("shutdown bird for a while", "shutdown"), ("enable all", "enable"), ("reset bird6", "reset"),
+        })
+        {
+            Assert.True(Json(command.Split(' ')).ContainsKey(member), $"weft router {command} -o json: no \"{member}\" in {Type([.. command.Split(' '), "-o", "json"]).Text}");
+        }
+    }
+
+    [Fact]
+    public async Task BfdDown_IsToldTheNeighbour_AndTheSessionComesBack()
+    {
+        StartBird(BirdSettings());
+        RouterProcess weft = StartWeft(Settings());
+        await weft.UntilEstablished("bird");
+        await Learnt(Learned);
+
+        Assert.Equal(2, Type("reset", "bird", "soft", "in", "--bfd-down").Exit);
+        Assert.Equal("reset: bird\n", Type("reset", "bird", "--bfd-down").Text);
+
+        await weft.Until("bird", n => (int?)n?["established"] == 2 && (string?)n?["state"] == "Established");
+        Assert.Contains("BFD does not reach the peer any more", (string?)(await weft.NeighborAsync("bird"))!["lastSent"]!["reason"]);
+        await Learnt(Learned);
+    }
+
+    [Fact]
     public async Task Memory_AddsUp()
     {
         StartBird(BirdSettings());
