@@ -21,7 +21,7 @@ internal sealed class AdjRibOut
     private readonly RibTables _tables;
     private readonly Decision _decision;
     private readonly EncodedBlockPool _blocks;
-    private readonly GroupScratch _scratch = new();
+    private GroupScratch? _scratch; // Made with the first group: most routers run one family.
     private readonly List<UpdateGroup> _groups = [];
 
     // Prefixes that groups that are gone had told or had yet to tell: perhaps nobody needs their rows any more.
@@ -30,7 +30,6 @@ internal sealed class AdjRibOut
     private uint _leftover;
     private int _turn;
     private bool _refreshWanted;
-    private uint _fetched;
 
     public AdjRibOut(RibTables tables, EncodedBlockPool blocks, Decision decision, TimeProvider time)
     {
@@ -47,7 +46,7 @@ internal sealed class AdjRibOut
 
     public void OnBestChanged(PrefixId prefix, bool sourceMoved)
     {
-        foreach (UpdateGroup group in _groups)
+        foreach (UpdateGroup group in CollectionsMarshal.AsSpan(_groups))
         {
             group.Mark(prefix, sourceMoved);
         }
@@ -229,7 +228,7 @@ internal sealed class AdjRibOut
             return;
         }
 
-        foreach (UpdateGroup group in _groups)
+        foreach (UpdateGroup group in CollectionsMarshal.AsSpan(_groups))
         {
             if (group.Needs(prefix))
             {
@@ -245,19 +244,19 @@ internal sealed class AdjRibOut
 
     private void FreePrefixes()
     {
-        ReadOnlySpan<PrefixId> freed = CollectionsMarshal.AsSpan(_scratch.FreedPrefixes);
+        ReadOnlySpan<PrefixId> freed = CollectionsMarshal.AsSpan(_scratch?.FreedPrefixes);
         while (!freed.IsEmpty)
         {
             ReadOnlySpan<PrefixId> some = freed[..Math.Min(freed.Length, FetchAhead)];
             freed = freed[some.Length..];
-            _fetched = _tables.Prefixes.Fetch(some);
+            _tables.Prefixes.FetchForRemoval(some);
             foreach (PrefixId prefix in some)
             {
                 FreeIfUnused(prefix);
             }
         }
 
-        _scratch.FreedPrefixes.Clear();
+        _scratch?.FreedPrefixes.Clear();
     }
 
     /// <summary>The next tick at which <see cref="Flush"/> would do something it cannot do now; <see cref="long.MaxValue"/>: none.</summary>
@@ -337,7 +336,7 @@ internal sealed class AdjRibOut
 
     private UpdateGroup Create(ExportProfile profile)
     {
-        var group = new UpdateGroup(_tables, profile, _blocks, _scratch, _decision);
+        var group = new UpdateGroup(_tables, profile, _blocks, _scratch ??= new GroupScratch(), _decision);
         _groups.Add(group);
         TellsPaths |= group.Paths is not null;
         return group;

@@ -31,8 +31,8 @@ internal sealed class GroupScratch
 
     public int WithdrawCount { get; private set; }
 
-    /// <summary>The attribute section being repeated. A block and some: a two-octet peer's path is narrowed in place.</summary>
-    public byte[] Attributes { get; } = new byte[PolicyScratch.Bytes + 136 * 1024];
+    /// <summary>The attribute section being repeated. A block and some: a two-octet peer's path is narrowed in place. Few blocks are long: what is never written takes no memory.</summary>
+    public byte[] Attributes { get; } = GC.AllocateUninitializedArray<byte>(PolicyScratch.Bytes + 136 * 1024);
 
     public SessionEdits AfterPolicy { get; } = new();
 

@@ -23,8 +23,8 @@ internal sealed class SessionEdits
             return block;
         }
 
-        Span<byte> first = _first ??= new byte[PolicyScratch.Bytes];
-        Span<byte> second = _second ??= new byte[PolicyScratch.Bytes];
+        Span<byte> first = _first ??= GC.AllocateUninitializedArray<byte>(PolicyScratch.Bytes);
+        Span<byte> second = _second ??= GC.AllocateUninitializedArray<byte>(PolicyScratch.Bytes);
         if (profile.GracefulShutdown)
         {
             block = Edit(RouteEdit.AddCommunity(WellKnownCommunities.GracefulShutdown), block, ref first, ref second);

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Weft.Bgp.Policies;
 using Weft.Bgp.Rib;
 using Weft.Bgp.Wire;
@@ -68,7 +69,7 @@ internal sealed class UpdateGroup
         get
         {
             bool all = true;
-            foreach (GroupMember member in Members)
+            foreach (GroupMember member in CollectionsMarshal.AsSpan(Members))
             {
                 all &= member.HasCredit;
             }
@@ -575,7 +576,7 @@ internal sealed class UpdateGroup
 
     internal bool IsMember(PeerId peer)
     {
-        foreach (GroupMember member in Members)
+        foreach (GroupMember member in CollectionsMarshal.AsSpan(Members))
         {
             if (member.Peer == peer)
             {

@@ -53,9 +53,9 @@ internal sealed class PolicyScratch
     private byte[]? _first;
     private byte[]? _second;
 
-    public byte[] First => _first ??= new byte[Bytes];
+    public byte[] First => _first ??= GC.AllocateUninitializedArray<byte>(Bytes);
 
-    public byte[] Second => _second ??= new byte[Bytes];
+    public byte[] Second => _second ??= GC.AllocateUninitializedArray<byte>(Bytes);
 }
 
 /// <summary>

@@ -11,14 +11,13 @@ namespace Weft.Bgp.Rib;
 internal sealed class AdjRibIn
 {
     private readonly RibTables _tables;
+    private readonly LookAhead _ahead;
 
-    /// <summary>Prefixes looked up side by side: what a core has loads under way for, and a little more.</summary>
-    private const int FetchAhead = 32;
-
-    /// <summary>Keeps the reads of <see cref="Fetch"/> from being left out; nobody needs the value.</summary>
-    private uint _fetched;
-
-    public AdjRibIn(RibTables tables) => _tables = tables;
+    public AdjRibIn(RibTables tables)
+    {
+        _tables = tables;
+        _ahead = new LookAhead(tables);
+    }
 
     /// <summary>Told of the ends and beginnings that stand between routes; set once when the RIB is put together.</summary>
     public PeerRestarts? Restarts { get; set; }
@@ -30,7 +29,7 @@ internal sealed class AdjRibIn
         AttributeId received = AttributeId.None;
         int receivedAt = -1;
         bool looped = false;
-        int fetched = 0;
+        _ahead.Begin();
         ReadOnlySpan<BatchRecord> records = batch.Records;
         for (int i = 0; i < records.Length; i++)
         {
@@ -43,23 +42,25 @@ internal sealed class AdjRibIn
                     {
                         ReadOnlySpan<byte> block = batch.Bytes.Slice(record.AttributesAt, record.AttributesLength);
                         _tables.Attributes.Release(received);
-                        received = _tables.Attributes.Intern(block);
+                        received = _tables.Attributes.Intern(block, record.Hash);
                         receivedAt = record.AttributesAt;
                         looped = IsLooped(peer, block);
                     }
 
                     var announced = new NlriReader(nlri, _tables.Family, batch.HasPathIds);
-                    while (IsFetched(batch, i, announced.Offset, ref fetched) && announced.MoveNext())
+                    for (int at = 0; announced.MoveNext(); at = announced.Offset)
                     {
-                        Announce(peer, announced.Current, announced.CurrentPathId, received, looped);
+                        uint hash = _ahead.Next(batch, i, at);
+                        Announce(peer, announced.Current, hash, announced.CurrentPathId, received, looped);
                     }
 
                     break;
                 case BatchRecordKind.Withdraw:
                     var withdrawn = new NlriReader(nlri, _tables.Family, batch.HasPathIds);
-                    while (IsFetched(batch, i, withdrawn.Offset, ref fetched) && withdrawn.MoveNext())
+                    for (int at = 0; withdrawn.MoveNext(); at = withdrawn.Offset)
                     {
-                        Withdraw(peer, withdrawn.Current, withdrawn.CurrentPathId);
+                        uint hash = _ahead.Next(batch, i, at);
+                        Withdraw(peer, withdrawn.Current, hash, withdrawn.CurrentPathId);
                     }
 
                     break;
@@ -78,79 +79,19 @@ internal sealed class AdjRibIn
         _tables.Attributes.Release(received);
     }
 
-    /// <summary>Counts down the prefixes fetched; fetches more when the next one was not. Always true.</summary>
-    private bool IsFetched(UpdateBatch batch, int record, int offset, ref int fetched)
-    {
-        if (fetched-- <= 0)
-        {
-            fetched = Fetch(batch, record, offset) - 1;
-        }
-
-        return true;
-    }
-
-    /// <summary>
-    /// Brings the rows that the next records will need into the cache. A table of a million routes does not fit there, and one lookup after the other waits for
-    /// memory at every step; looked up side by side, a step of all of them waits about as long as a step of one. (s5 of the BGP bench, 1 M prefixes withdrawn:
-    /// see RESULTS.md.)
-    /// </summary>
-    /// <returns>How many prefixes were looked at, from <paramref name="offset"/> of the NLRI of <paramref name="record"/> on.</returns>
-    private int Fetch(UpdateBatch batch, int record, int offset)
-    {
-        Span<PrefixId> rows = stackalloc PrefixId[FetchAhead];
-        int count = 0;
-        foreach (ref readonly BatchRecord next in batch.Records[record..])
-        {
-            var prefixes = new NlriReader(batch.Bytes.Slice(next.NlriAt + offset, next.NlriLength - offset), _tables.Family, batch.HasPathIds);
-            offset = 0;
-            while (count < FetchAhead && prefixes.MoveNext())
-            {
-                rows[count++] = _tables.Prefixes.FirstInBucket(PrefixTable.Hash(prefixes.Current));
-            }
-
-            if (count == FetchAhead)
-            {
-                break;
-            }
-        }
-
-        rows = rows[..count];
-        Span<PathId> paths = stackalloc PathId[FetchAhead];
-        for (int i = 0; i < rows.Length; i++)
-        {
-            paths[i] = _tables.Prefixes.FirstPath(rows[i]);
-        }
-
-        // Row 0 of every table exists and is nobody's, so that absent ones need no branch.
-        Span<AttributeId> attributes = stackalloc AttributeId[FetchAhead];
-        for (int i = 0; i < rows.Length; i++)
-        {
-            attributes[i] = _tables.Paths.Attributes(paths[i]);
-        }
-
-        uint references = 0;
-        for (int i = 0; i < rows.Length; i++)
-        {
-            references += _tables.Attributes.References(attributes[i]);
-        }
-
-        _fetched = references;
-        return count;
-    }
-
     /// <summary>Adds or replaces a route of our own.</summary>
     public void Originate(in PrefixKey key, ReadOnlySpan<byte> block)
     {
         AttributeId id = _tables.Attributes.Intern(block);
-        Announce(_tables.Peers.Owner(PeerId.Local), in key, identifier: 0, id, looped: false);
+        Announce(_tables.Peers.Owner(PeerId.Local), in key, PrefixTable.Hash(in key), identifier: 0, id, looped: false);
         _tables.Attributes.Release(id);
     }
 
-    public void WithdrawLocal(in PrefixKey key) => Withdraw(_tables.Peers.Owner(PeerId.Local), in key, identifier: 0);
+    public void WithdrawLocal(in PrefixKey key) => Withdraw(_tables.Peers.Owner(PeerId.Local), in key, PrefixTable.Hash(in key), identifier: 0);
 
-    private void Announce(RibPeer peer, in PrefixKey key, uint identifier, AttributeId received, bool looped)
+    private void Announce(RibPeer peer, in PrefixKey key, uint hash, uint identifier, AttributeId received, bool looped)
     {
-        PrefixId prefix = _tables.Prefixes.FindOrAdd(in key);
+        PrefixId prefix = _tables.Prefixes.FindOrAdd(in key, hash);
         PathTable paths = _tables.Paths;
         bool added = peer.Prefixes.Set((uint)prefix);
         PathId path = added ? PathId.None : Find(prefix, peer, identifier);
@@ -279,9 +220,9 @@ internal sealed class AdjRibIn
         }
     }
 
-    private void Withdraw(RibPeer peer, in PrefixKey key, uint identifier)
+    private void Withdraw(RibPeer peer, in PrefixKey key, uint hash, uint identifier)
     {
-        PrefixId prefix = _tables.Prefixes.Find(in key);
+        PrefixId prefix = _tables.Prefixes.Find(in key, hash);
         if (prefix != PrefixId.None && peer.Prefixes[(uint)prefix] && Find(prefix, peer, identifier) is var path and not PathId.None)
         {
             Remove(peer, prefix, path);

@@ -92,9 +92,11 @@ internal sealed class AttributeTable
     public long Reserved => _slab.Reserved + _rows.Reserved + _buckets.Reserved;
 
     /// <summary>Equal blocks give equal ids. The caller owns one reference.</summary>
-    public AttributeId Intern(ReadOnlySpan<byte> block)
+    public AttributeId Intern(ReadOnlySpan<byte> block) => Intern(block, HashOf(block));
+
+    /// <summary>For those who have the hash already.</summary>
+    public AttributeId Intern(ReadOnlySpan<byte> block, uint hash)
     {
-        uint hash = (uint)ByteHash.Compute(block);
         for (uint id = _buckets.First(hash); id != 0; id = _rows[id].Next)
         {
             ref Row row = ref _rows[id];
@@ -108,8 +110,16 @@ internal sealed class AttributeTable
         return Insert(block, hash);
     }
 
-    /// <summary>How many hold the set; 0 for None.</summary>
-    public uint References(AttributeId id) => (uint)_rows[(uint)id].References;
+    public static uint HashOf(ReadOnlySpan<byte> block) => (uint)ByteHash.Compute(block);
+
+    /// <summary>Asks for what <see cref="Intern(ReadOnlySpan{byte}, uint)"/> will read first.</summary>
+    public void FetchBucket(uint hash) => _buckets.Fetch(hash);
+
+    /// <summary>Asks for what <see cref="Intern(ReadOnlySpan{byte}, uint)"/> will read next.</summary>
+    public void FetchFirst(uint hash) => _rows.Fetch(_buckets.First(hash));
+
+    /// <summary>Asks for the row of a set.</summary>
+    public void Fetch(AttributeId id) => _rows.Fetch((uint)id);
 
     public void Acquire(AttributeId id) => _rows[(uint)id].References++;
 
@@ -141,6 +151,7 @@ internal sealed class AttributeTable
         head = id;
         while (_buckets.BeginSplit((uint)_ids.Count, out uint chain))
         {
+            _rows.Fetch(_buckets.NextToSplit);
             while (chain != 0)
             {
                 ref Row row = ref _rows[chain];

@@ -10,6 +10,9 @@ internal sealed class LinearBuckets
 {
     private const uint Initial = 64;
 
+    /// <summary>An insertion takes longer than a read of memory, so it need not be far; two buckets are split by each.</summary>
+    private const uint SplitsAhead = 8;
+
     private readonly Column<uint> _heads;
     private uint _low = Initial;
     private uint _split;
@@ -24,6 +27,12 @@ internal sealed class LinearBuckets
     public long Reserved => _heads.Reserved;
 
     public uint First(uint hash) => _heads[Index(hash)];
+
+    /// <summary>Asks for the head that <see cref="First"/> will read.</summary>
+    public void Fetch(uint hash) => _heads.Fetch(Index(hash));
+
+    /// <summary>The first row of a bucket that will be split some insertions from now, or 0: whoever splits it then has asked for the row in time.</summary>
+    public uint NextToSplit => _split + SplitsAhead < _low ? _heads[_split + SplitsAhead] : 0;
 
     public ref uint Head(uint hash) => ref _heads[Index(hash)];
 

@@ -8,6 +8,9 @@ namespace Weft.Bgp.Rib;
 /// </summary>
 internal sealed class LocRib
 {
+    /// <summary>Prefixes whose rows are asked for before the first of them is decided: many changed longer ago than the near cache remembers.</summary>
+    private const int DecideTogether = 32;
+
     private readonly RibTables _tables;
     private readonly Decision _decision;
     private readonly AdjRibOut _export;
@@ -34,12 +37,28 @@ internal sealed class LocRib
     /// <summary>Decides up to <paramref name="limit"/> dirty prefixes. True when some are left.</summary>
     public bool DecideDirty(int limit)
     {
+        Span<PrefixId> some = stackalloc PrefixId[DecideTogether];
         uint cursor = 0;
-        while (limit-- > 0 && _tables.Dirty.TryNext(cursor, out uint id))
+        for (int count = DecideTogether; limit > 0 && count == DecideTogether; limit -= count)
         {
-            cursor = id + 1;
-            _tables.Dirty.Clear(id);
-            Decide((PrefixId)id);
+            count = 0;
+            while (count < DecideTogether && _tables.Dirty.TryNext(cursor, out uint id))
+            {
+                cursor = id + 1;
+                _tables.Dirty.Clear(id);
+                _tables.Prefixes.Fetch((PrefixId)id);
+                some[count++] = (PrefixId)id;
+            }
+
+            foreach (PrefixId prefix in some[..count])
+            {
+                _tables.Paths.Fetch(_tables.Prefixes.FirstPath(prefix));
+            }
+
+            foreach (PrefixId prefix in some[..count])
+            {
+                Decide(prefix);
+            }
         }
 
         return !_tables.Dirty.IsEmpty;

@@ -82,6 +82,9 @@ internal sealed class PathTable
         _ids.Return((uint)id);
     }
 
+    /// <summary>Asks for the row of a path.</summary>
+    public void Fetch(PathId id) => _rows.Fetch((uint)id);
+
     public PrefixId Prefix(PathId id) => _rows[(uint)id].Prefix;
 
     public ref PathId Next(PathId id) => ref _rows[(uint)id].Next;

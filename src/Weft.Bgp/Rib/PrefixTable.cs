@@ -47,6 +47,7 @@ internal sealed class PrefixTable
         _rows.Grow(0);
         _buckets = new LinearBuckets(arena);
         _ipv6 = family == IpFamily.IPv6 ? new Column<UInt128>(arena) : null;
+        _ipv6?.Grow(0);
     }
 
     public IpFamily Family { get; }
@@ -84,27 +85,35 @@ internal sealed class PrefixTable
 
     public PrefixId Find(in PrefixKey key) => Find(in key, Hash(in key));
 
-    /// <summary>The first row in the bucket of a hash, or None: what <see cref="Find(in PrefixKey)"/> would look at first.</summary>
-    public PrefixId FirstInBucket(uint hash) => (PrefixId)_buckets.First(hash);
-
-    public PrefixId FindOrAdd(in PrefixKey key)
+    public PrefixId FindOrAdd(in PrefixKey key, uint hash)
     {
-        uint hash = Hash(in key);
         PrefixId found = Find(in key, hash);
         return found != PrefixId.None ? found : Add(in key, hash);
     }
 
-    /// <summary>Reads what <see cref="Remove"/> of each will read, side by side instead of one after the other; see AdjRibIn.Fetch.</summary>
-    public uint Fetch(ReadOnlySpan<PrefixId> prefixes)
+    /// <summary>Asks for the row of a prefix.</summary>
+    public void Fetch(PrefixId id) => _rows.Fetch((uint)id);
+
+    /// <summary>Asks for what <see cref="Find(in PrefixKey, uint)"/> will read first.</summary>
+    public void FetchBucket(uint hash) => _buckets.Fetch(hash);
+
+    /// <summary>Asks for what <see cref="Find(in PrefixKey, uint)"/> will read next; None: nothing.</summary>
+    public PrefixId FetchFirst(uint hash)
     {
-        uint read = 0;
+        uint id = _buckets.First(hash);
+        _rows.Fetch(id);
+        _ipv6?.Fetch(id);
+        return (PrefixId)id;
+    }
+
+    /// <summary>Asks for what <see cref="Remove"/> of each will read.</summary>
+    public void FetchForRemoval(ReadOnlySpan<PrefixId> prefixes)
+    {
         foreach (PrefixId id in prefixes)
         {
             PrefixKey key = Key(id);
-            read += _buckets.First(Hash(in key));
+            _buckets.Fetch(Hash(in key));
         }
-
-        return read;
     }
 
     /// <summary>Forgets a prefix without paths.</summary>
@@ -123,7 +132,7 @@ internal sealed class PrefixTable
         _ids.Return(row);
     }
 
-    private PrefixId Find(in PrefixKey key, uint hash)
+    public PrefixId Find(in PrefixKey key, uint hash)
     {
         uint tag = Tag(in key, hash);
         uint id = _buckets.First(hash);
@@ -154,6 +163,7 @@ internal sealed class PrefixTable
         head = id;
         while (_buckets.BeginSplit((uint)_ids.Count, out uint chain))
         {
+            _rows.Fetch(_buckets.NextToSplit);
             while (chain != 0)
             {
                 ref Row row = ref _rows[chain];

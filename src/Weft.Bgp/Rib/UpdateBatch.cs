@@ -16,7 +16,8 @@ internal enum BatchRecordKind : byte
 }
 
 /// <summary>A run of prefixes in <see cref="UpdateBatch.Bytes"/> that share one attribute block.</summary>
-internal readonly record struct BatchRecord(BatchRecordKind Kind, int AttributesAt, int AttributesLength, int NlriAt, int NlriLength);
+/// <param name="Hash">Of the attribute block, by <see cref="AttributeTable.HashOf"/>: computed where it is written, by the receiver, which has a thread of its own.</param>
+internal readonly record struct BatchRecord(BatchRecordKind Kind, int AttributesAt, int AttributesLength, int NlriAt, int NlriLength, uint Hash = 0);
 
 /// <summary>
 /// What several UPDATEs of one peer said of one family: canonical attribute blocks and NLRI octets, checked, side by side in one buffer. Pooled. Written by the
@@ -73,20 +74,23 @@ internal sealed class UpdateBatch
     public void AddAnnounce(int attributesLength, ReadOnlySpan<byte> nlri)
     {
         int at = Length;
+        uint hash;
 
         // A feed repeats attributes from one UPDATE to the next: such a record points at the block of the one before, and the RIB interns once.
         if (Count != 0 && _records[Count - 1] is { Kind: BatchRecordKind.Announce } last
             && _bytes.AsSpan(last.AttributesAt, last.AttributesLength).SequenceEqual(_bytes.AsSpan(at, attributesLength)))
         {
             at = last.AttributesAt;
+            hash = last.Hash;
         }
         else
         {
+            hash = AttributeTable.HashOf(_bytes.AsSpan(at, attributesLength));
             Length += attributesLength;
         }
 
         int nlriAt = Append(nlri);
-        Add(new BatchRecord(BatchRecordKind.Announce, at, attributesLength, nlriAt, nlri.Length));
+        Add(new BatchRecord(BatchRecordKind.Announce, at, attributesLength, nlriAt, nlri.Length, hash));
     }
 
     public void AddWithdraw(ReadOnlySpan<byte> nlri)

@@ -3,19 +3,24 @@ using System.Runtime.InteropServices;
 namespace Weft.Primitives.Collections;
 
 /// <summary>
-/// A fast keyed hash for tables in memory: 16 octets per multiplication, seeded per process so that a peer cannot choose what collides. Not stable between
-/// processes and not for cryptography.
+/// A fast keyed hash for tables in memory: two lanes of 8 octets, one multiplication each, by odd numbers drawn per process so that a peer cannot choose what
+/// collides. Not stable between processes and not for cryptography. (A product of 128 bits would mix more per step, but takes the framework five multiplications
+/// where it may not count on BMI2, and the executable runs on every x86-64.)
 /// </summary>
 public static class ByteHash
 {
-    private static readonly ulong Seed = (ulong)Random.Shared.NextInt64(long.MinValue, long.MaxValue) | 1;
+    private static readonly ulong Seed = Draw();
+    private static readonly ulong First = Draw() | 1;
+    private static readonly ulong Second = Draw() | 1;
 
     public static ulong Compute(ReadOnlySpan<byte> bytes)
     {
-        ulong hash = Seed ^ (ulong)bytes.Length;
+        ulong a = Seed ^ (ulong)bytes.Length;
+        ulong b = Seed;
         while (bytes.Length > 16)
         {
-            hash = Mix(MemoryMarshal.Read<ulong>(bytes) ^ hash, MemoryMarshal.Read<ulong>(bytes[8..]) ^ 0x8BB84B93962EACC9UL);
+            a = Mix(a ^ MemoryMarshal.Read<ulong>(bytes), First);
+            b = Mix(b ^ MemoryMarshal.Read<ulong>(bytes[8..]), Second);
             bytes = bytes[16..];
         }
 
@@ -35,14 +40,17 @@ public static class ByteHash
             }
         }
 
-        return Mix(first ^ hash, second ^ 0x2D358DCCAA6C78A5UL);
+        return Mix(Mix(a ^ first, First) ^ b ^ second, Second);
     }
 
-    public static ulong Compute(ulong first, ulong second) => Mix(first ^ Seed, second ^ 0x9E3779B97F4A7C15UL);
+    public static ulong Compute(ulong first, ulong second) => Mix(Mix(first ^ Seed, First) ^ second, Second);
 
-    private static ulong Mix(ulong a, ulong b)
+    /// <summary>The upper half of a product depends on all octets of the factor; the lower half, which picks the bucket, gets it too.</summary>
+    private static ulong Mix(ulong value, ulong factor)
     {
-        ulong high = Math.BigMul(a, b, out ulong low);
-        return high ^ low;
+        ulong product = value * factor;
+        return product ^ product >> 32;
     }
+
+    private static ulong Draw() => (ulong)Random.Shared.NextInt64(long.MinValue, long.MaxValue);
 }

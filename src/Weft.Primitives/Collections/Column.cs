@@ -33,6 +33,19 @@ public sealed unsafe class Column<T>
         get => ref ((T*)_chunks[row >> ChunkShift])[row & ChunkMask];
     }
 
+    /// <summary>Asks for a row below <see cref="Capacity"/>: it will be needed soon.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Fetch(uint row)
+    {
+        T* at = (T*)_chunks[row >> ChunkShift] + (row & ChunkMask);
+        CacheLine.Fetch(at);
+        if ((sizeof(T) & (sizeof(T) - 1)) != 0)
+        {
+            // Rows of such a length may lie across two lines.
+            CacheLine.Fetch((byte*)at + sizeof(T) - 1);
+        }
+    }
+
     /// <summary>The row, after making room for it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ref T Grow(uint row)

@@ -61,8 +61,8 @@ public sealed unsafe partial class PageArena
 
         nuint aligned = ((nuint)start + HugePage - 1) & ~(HugePage - 1);
 
-        // The first megabytes of an arena stay in small pages: an idle router keeps what it does not use. A refusal leaves small pages everywhere.
-        nuint plain = _regions.Count == 0 ? 2 * HugePage : 0;
+        // The first megabytes of an arena stay in small pages, of which a small table takes no more than it needs. A refusal leaves small pages everywhere.
+        nuint plain = _regions.Count == 0 ? 4 * HugePage : 0;
         Advise((nint)(aligned + plain), RegionBytes - plain, AdviseHugePage);
         _regions.Add((start, length));
         _at = aligned;
