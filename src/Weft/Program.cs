@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Weft.Hosting;
+using Weft.Linux.Processes;
 using Weft.Node.Cni;
 
 namespace Weft;
@@ -42,7 +43,11 @@ internal static class Program
                 await context.Out.WriteAsync(HelpText.Render());
                 return ExitStatus.Ok;
             case Invocation.Role:
-                return await RoleRunner.RunAsync(RoleTable.Roles[choice.Name](), arguments[1..], context);
+                using (FaultAround.Stop()) // Before anything of the role runs: what is mapped by then stays.
+                {
+                    return await RoleRunner.RunAsync(RoleTable.Roles[choice.Name](), arguments[1..], context);
+                }
+
             case Invocation.Command:
                 return await RunCommandAsync(RoleTable.Commands[choice.Name](), arguments[1..], context);
             default:

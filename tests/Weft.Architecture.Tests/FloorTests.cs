@@ -7,7 +7,7 @@ public sealed class FloorTests
 {
     private static readonly Dictionary<string, string[]> s_allowed = new()
     {
-        ["Weft"] = ["Weft.Node", "Weft.Cluster", "Weft.Ctl", "Weft.Lab", "Weft.Hosting"],
+        ["Weft"] = ["Weft.Node", "Weft.Cluster", "Weft.Ctl", "Weft.Lab", "Weft.Hosting", "Weft.Linux"],
         ["Weft.Node"] = ["Weft.Bgp", "Weft.Policy", "Weft.Datastore", "Weft.Ipam", "Weft.Dataplane", "Weft.Linux", "Weft.Hosting", "Weft.Model", "Weft.Primitives"],
         ["Weft.Cluster"] = ["Weft.Datastore", "Weft.Ipam", "Weft.Hosting", "Weft.Model", "Weft.Primitives"],
         ["Weft.Ctl"] = ["Weft.Datastore", "Weft.Ipam", "Weft.Hosting", "Weft.Model", "Weft.Primitives"],

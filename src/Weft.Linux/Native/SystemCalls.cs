@@ -21,10 +21,49 @@ internal static unsafe partial class SystemCalls
     public const int LOCK_EX = 2;
     public const int MADV_DONTNEED = 4;
     public const int NS_GET_NSTYPE = 0xb703;
+    public const int UFFD_USER_MODE_ONLY = 1;
+    public const ulong UFFD_API = 0xAA;
+    public const ulong UFFD_FEATURE_WP_ASYNC = 1 << 15;
+    public const ulong UFFDIO_REGISTER_MODE_WP = 2;
+    public const uint UFFDIO_API = 0xc018aa3f;
+    public const uint UFFDIO_REGISTER = 0xc020aa00;
+
+    // SYS_userfaultfd; Tmds.LibC does not have it.
+    private const int UserFaultX64 = 323;
+    private const int UserFaultArm64 = 282;
 
     /// <summary>Takes the pages of a range out of this process; those of a file are read from it again when they are needed.</summary>
     public static Errno DropPages(ulong start, ulong end) =>
         LibC.madvise((void*)start, (size_t)(end - start), MADV_DONTNEED) < 0 ? LastError() : Errno.None;
+
+    /// <summary>A userfaultfd that is told of nothing: what it watches is written to as ever (UFFD_FEATURE_WP_ASYNC). EINVAL on a kernel without it.</summary>
+    public static Errno WatchWrites(out int descriptor)
+    {
+        descriptor = (int)(long)LibC.syscall(RuntimeInformation.ProcessArchitecture == Architecture.X64 ? UserFaultX64 : UserFaultArm64, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+        if (descriptor < 0)
+        {
+            return LastError();
+        }
+
+        // struct uffdio_api: api, features, ioctls.
+        ulong* asked = stackalloc ulong[3] { UFFD_API, UFFD_FEATURE_WP_ASYNC, 0 };
+        if (LibC.ioctl(descriptor, unchecked((int)UFFDIO_API), asked) < 0)
+        {
+            Errno errno = LastError();
+            Close(descriptor);
+            return errno;
+        }
+
+        return Errno.None;
+    }
+
+    /// <summary>Puts a mapping under the watch of a descriptor of <see cref="WatchWrites"/>.</summary>
+    public static Errno Watch(int descriptor, ulong start, ulong end)
+    {
+        // struct uffdio_register: start, length, mode, ioctls.
+        ulong* range = stackalloc ulong[4] { start, end - start, UFFDIO_REGISTER_MODE_WP, 0 };
+        return LibC.ioctl(descriptor, unchecked((int)UFFDIO_REGISTER), range) < 0 ? LastError() : Errno.None;
+    }
 
     public static Errno Socket(int family, int type, int protocol, out int descriptor)
     {

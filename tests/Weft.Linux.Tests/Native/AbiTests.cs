@@ -42,6 +42,10 @@ public class AbiTests
         #include <linux/tcp.h>
         #include <linux/in6.h>
         #include <linux/icmpv6.h>
+        #include <linux/userfaultfd.h>
+        #ifndef UFFD_FEATURE_WP_ASYNC
+        #define UFFD_FEATURE_WP_ASYNC (1<<15)
+        #endif
         #define IFF_LOWER_UP (1<<16)
         #define AttributeTypeMask (NLA_TYPE_MASK & 0xffff)
         """;
