@@ -43,7 +43,7 @@ public sealed class AgentRole : IRole
         ILogger cni = context.Logs.CreateLogger("cni");
 
         // What an earlier life cut but did not live to delete is still marked.
-        LinkReaper reaper = new(space: null, cni);
+        LinkReaper reaper = new(space: null, context.Time, cni);
         reaper.Wake();
         AgentParts parts = new()
         {

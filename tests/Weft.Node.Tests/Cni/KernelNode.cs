@@ -19,7 +19,7 @@ internal sealed class KernelNode : IDisposable
     public KernelNode(bool withReaper = false)
     {
         _host = Make("host", out _);
-        Network = new PodNetwork(NullLogger.Instance, HostRoutes.Here, _host, withReaper ? new LinkReaper(_host, NullLogger.Instance) : null);
+        Network = new PodNetwork(NullLogger.Instance, HostRoutes.Here, _host, withReaper ? new LinkReaper(_host, TimeProvider.System, NullLogger.Instance) : null);
     }
 
     public PodNetwork Network { get; }

@@ -53,7 +53,7 @@ public sealed class PodLifeOnKernelTests : IDisposable
         JsonNode link = _kernel.Ip(null, "link", "show", "dev", "calic440f455693")[0]!;
         _kernel.Run(null, "ip", "link", "set", "calic440f455693", "down", "group", $"{LinkReaper.Group}", "name", LinkReaper.HostName((int)link["ifindex"]!));
 
-        new LinkReaper(_kernel.Host, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance).Wake();
+        new LinkReaper(_kernel.Host, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance).Wake();
 
         Until(() => _kernel.Ip(null, "link").Count == 1);
     }
