@@ -71,6 +71,7 @@ setup_runtime() { install iproute2 iptables nftables kmod; }
 
 setup_tests() {
     install etcd-server etcd-client bird2 tshark ipset openssl procps iputils-ping conntrack gcc libc6-dev systemd
+    install podman containerd runc containernetworking-plugins busybox-static # the CNI plugin under real runtimes, in chains with Debian's plugins
     install zsh fish mandoc # completion and manual pages, read by what they are for
     setup_peers
 }
