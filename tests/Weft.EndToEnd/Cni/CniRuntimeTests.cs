@@ -34,13 +34,7 @@ public sealed class CniRuntimeTests
         (string Id, byte[] Config) server = await a.RunPodAsync("server", hostPort: 18081);
         (string Id, byte[] Config) client = await b.RunPodAsync("client", hostPort: 0);
         await a.RunContainerAsync(server, "sh", "-c", Serve);
-        string shell = await b.RunContainerAsync(client, "sleep", "1000");
-        string address = await a.AddressAsync(server.Id);
-        await SayAsync(node, address);
-        await ExpectAsync(node, "routed", work);
-        await Executable.EventuallyAsync("the pod on node a answers the pod on node b", async () => await AskAsync($"http://{address}:8080/") == "hello\n");
-        string closed = await AskAsync($"http://{address}:8081/");
-        await SayAsync(node, "go on");
+        await SayAsync(node, $"{await a.AddressAsync(server.Id)} {await b.AddressAsync(client.Id)}");
         string outside = await ExpectAsync(node, "checked", work);
         await a.RemovePodAsync(server.Id);
         await b.RemovePodAsync(client.Id);
@@ -48,12 +42,9 @@ public sealed class CniRuntimeTests
         string done = await ExpectAsync(node, "done", work);
         await Executable.FinishAsync(node);
 
-        Assert.Equal(string.Empty, closed);
         Assert.Equal("checked 0", outside);
         Assert.Equal("done 0", done);
         await Executable.RunAsync("rm", ["-rf", work], string.Empty);
-
-        Task<string> AskAsync(string url) => b.ExecAsync(shell, "timeout", "3", "wget", "-qO-", url);
     }
 
     private static async Task RequireAsync(string runtime)

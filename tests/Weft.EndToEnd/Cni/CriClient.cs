@@ -41,18 +41,13 @@ internal sealed class CriClient : IDisposable
     public async Task<string> AddressAsync(string pod) =>
         Encoding.UTF8.GetString(Field(Field(Field(await CallAsync("PodSandboxStatus", Message((1, Text(pod)))), 1), 5), 1));
 
-    /// <returns>The container's id, once it runs.</returns>
-    public async Task<string> RunContainerAsync((string Id, byte[] Config) pod, params string[] command)
+    /// <summary>Returns once it runs.</summary>
+    public async Task RunContainerAsync((string Id, byte[] Config) pod, params string[] command)
     {
         byte[] config = Message([(1, Message((1, Text("main")))), (2, Message((1, Text("localhost/bb:1")))), .. command.Select(w => (3, Text(w))), (15, [])]);
         string id = Encoding.UTF8.GetString(Field(await CallAsync("CreateContainer", Message((1, Text(pod.Id)), (2, config), (3, pod.Config))), 1));
         await CallAsync("StartContainer", Message((1, Text(id))));
-        return id;
     }
-
-    /// <returns>Standard output.</returns>
-    public async Task<string> ExecAsync(string container, params string[] command) => Encoding.UTF8.GetString(
-        Field(await CallAsync("ExecSync", [.. Message([(1, Text(container)), .. command.Select(w => (2, Text(w)))]), .. Number(3, 20)]), 1));
 
     public async Task RemovePodAsync(string pod)
     {

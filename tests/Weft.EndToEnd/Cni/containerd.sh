@@ -55,10 +55,16 @@ done
 
 # The caller drives CRI from here: it reads what it needs and answers when it is done.
 echo "ready $node_b"
-read -r server
+read -r server client
 eventually sh -c "ip netns exec $node_b ip route get $server | grep -q 192.0.2.1"
-echo "routed"
-read -r _
+for space in /run/netns/cni-*; do
+    if nsenter --net="$space" ip -o address | grep -q " $client/"; then client_space=$space; fi
+done
+ask() { nsenter --net="$client_space" timeout 3 busybox wget -qO- "$1" 2>/dev/null || echo none; }
+answers() { test "$(ask "$1")" = hello; }
+eventually answers "http://$server:8080/"
+check "pod on node b to pod on node a" hello "$(ask "http://$server:8080/")"
+check "policy closes the other port" none "$(ask "http://$server:8081/")"
 check "host port from another node" hello "$(ip netns exec $node_b timeout 3 busybox wget -qO- http://192.0.2.1:18081/ || echo none)"
 check "closed port from another node" none "$(ip netns exec $node_b timeout 3 busybox wget -qO- http://$server:8081/ 2>/dev/null || echo none)"
 echo "checked $bad"
