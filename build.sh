@@ -178,6 +178,9 @@ cmd_bench() {
     setup_runtime
     install etcd-server etcd-client containernetworking-plugins time python3
     cmd_publish
+    say "the calculation graph at scale"
+    dotnet build "$root/tests/Weft.Bench" -c Release -v quiet --nologo
+    (cd "$root/artifacts" && "$root/tests/Weft.Bench/bin/Release/net10.0/Weft.Bench")
     exec bash "$root/tests/Weft.Bench/run.sh" "$@"
 }
 
