@@ -37,6 +37,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     private readonly ILogger _logger;
     private readonly Action<DataplaneReport>? _onRound;
     private readonly RuleSettings _pinned;
+    private readonly NodeNetworking _networking;
     private readonly IDataplaneManager[] _managers;
     private readonly PolicyManager _policies;
     private readonly SetsManager _sets;
@@ -65,17 +66,18 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
         IProcessRunner? runner = null)
     {
         (_time, _logger, _onRound, _pinned, _settings) = (time, logs.CreateLogger<DataplaneLoop>(), onRound, settings.Rules, settings.Rules);
+        _networking = settings.Networking;
         _kernel = Kernel.Open(settings, runner ?? new ProcessRunner(space), space, logs, time);
         _policies = new PolicyManager(_kernel.Families, settings.Rules);
         _sets = new SetsManager(_kernel.Families, settings.Rules);
-        _endpoints = new EndpointManager(_kernel.Families, _kernel.Links, _kernel.Sysctls, _kernel.SysctlFiles, settings.Rules, settings.RouteMetric, progress);
+        _endpoints = new EndpointManager(_kernel.Families, _kernel.Links, _kernel.Sysctls, _kernel.SysctlFiles, settings, progress);
 
-        _tunnels = [.. _kernel.Families.Select(f => new TunnelManager(settings.NodeName, f, f.Tunnels, _kernel.Links, _kernel.Addresses, settings.Rules))];
+        _tunnels = _networking == NodeNetworking.None ? [] : [.. _kernel.Families.Select(f => new TunnelManager(settings.NodeName, f, f.Tunnels, _kernel.Links, _kernel.Addresses, settings.Rules))];
 
         _hostEndpoints = new HostEndpointManager(_kernel.Families, _kernel.Links, _kernel.Addresses, settings.Rules);
         _managers =
         [
-            new HostManager(_kernel.Families, _kernel.Sysctls, settings.Rules),
+            new HostManager(_kernel.Families, _kernel.Sysctls, settings.Rules, _networking),
             _sets,
             _policies,
             new MasqueradeManager(_kernel.Families, settings.Rules),
@@ -145,6 +147,8 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
                 break;
             case ConfigUpdate config:
                 OnConfig(config);
+                break;
+            case EncapsulationUpdate when _networking == NodeNetworking.None:
                 break;
             case EncapsulationUpdate encapsulation:
                 OnSettings(_settings with { Encapsulation = encapsulation.Needed });
@@ -295,6 +299,11 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     /// <summary>Settings first: the first packet along a new route already finds forwarding and proxy ARP.</summary>
     private ApplyStatus ApplyLinks()
     {
+        if (_networking == NodeNetworking.None)
+        {
+            return ApplyStatus.Done;
+        }
+
         ApplyStatus status = _kernel.Sysctls.Apply();
         foreach (FamilyDrivers family in _kernel.Families)
         {

@@ -4,10 +4,22 @@ using Weft.Primitives.Net;
 
 namespace Weft.Dataplane;
 
+/// <summary>Who connects workloads.</summary>
+public enum NodeNetworking
+{
+    /// <summary>This dataplane: routes, neighbours, overlays and settings of links beside policy.</summary>
+    Routed,
+
+    /// <summary>Another CNI plugin: policy is programmed on the interfaces it made, and nothing else is touched.</summary>
+    None,
+}
+
 /// <summary>How the dataplane of a node is set up; fixed while it runs, except what FelixConfiguration overlays on <see cref="Rules"/>.</summary>
 public sealed record DataplaneSettings
 {
     public RuleSettings Rules { get; init; } = new();
+
+    public NodeNetworking Networking { get; init; } = NodeNetworking.Routed;
 
     /// <summary>This node's name in the cluster: which tunnel end is its own.</summary>
     public string NodeName { get; init; } = string.Empty;

@@ -54,7 +54,7 @@ public sealed class OverlayTests
         await node.SendAsync([.. under.StateOf(under.One)]);
 
         await PodNode.Eventually(
-            () => node.Sh("ip -d -o link show vxlan.calico").Contains("vxlan id 4096", StringComparison.Ordinal)
+            () => node.Sh("ip -d -o link show").Contains("vxlan id 4096", StringComparison.Ordinal)
                 && node.Sh("ip route").Contains("10.65.2.0/24 via 10.65.2.99 dev vxlan.calico", StringComparison.Ordinal), "the device made anew");
         await PodNode.Eventually(() => node.Sh("bridge fdb show dev vxlan.calico").Contains("dst 192.0.2.2", StringComparison.Ordinal), "its forwarding entries");
         Assert.True(await under.One.Pod.TcpAsync(under.Two.Pod.IPv4, 80, 5000), under.Dump());

@@ -67,10 +67,11 @@ internal sealed class PodNode : IAsyncDisposable
         return pod;
     }
 
-    public void Start()
+    /// <param name="settings">Null for the defaults; the backend and the name of the node are set here.</param>
+    public void Start(DataplaneSettings? settings = null)
     {
         _stop = new CancellationTokenSource();
-        _loop = new DataplaneLoop(new DataplaneSettings { Backend = _backend, NodeName = Name }, Progress, NullLoggerFactory.Instance, TimeProvider.System, Reports.Enqueue, Space, Runner);
+        _loop = new DataplaneLoop((settings ?? new DataplaneSettings()) with { Backend = _backend, NodeName = Name }, Progress, NullLoggerFactory.Instance, TimeProvider.System, Reports.Enqueue, Space, Runner);
         _running = _loop.RunAsync(_stop.Token);
     }
 
@@ -251,9 +252,13 @@ internal sealed class Progress : IEndpointProgress
 
     public void Failed(WorkloadEndpointId id, string problem) => _failed[id] = problem;
 
-    public string? ProblemOf(Pod pod) => _failed.GetValueOrDefault(pod.Id);
+    public string? ProblemOf(Pod pod) => ProblemOf(pod.Id);
 
-    public bool IsProgrammed(Pod pod, long revision = 1) => _programmed.GetValueOrDefault(pod.Id) >= revision;
+    public string? ProblemOf(WorkloadEndpointId id) => _failed.GetValueOrDefault(id);
+
+    public bool IsProgrammed(Pod pod, long revision = 1) => IsProgrammed(pod.Id, revision);
+
+    public bool IsProgrammed(WorkloadEndpointId id, long revision = 1) => _programmed.GetValueOrDefault(id) >= revision;
 
     public Task WaitAsync(Pod pod, long revision = 1) => PodNode.Eventually(() => IsProgrammed(pod, revision), $"{pod.Id} at revision {revision}; problem: {ProblemOf(pod)}");
 

@@ -15,7 +15,7 @@ namespace Weft.Dataplane.Managers;
 /// programmed, for those who wait. Two endpoints that claim one interface: the smaller id has it, the other waits for it.
 /// </summary>
 internal sealed class EndpointManager(
-    IReadOnlyList<FamilyDrivers> families, LinkFacts links, SysctlTable sysctls, ISysctlFiles files, RuleSettings settings, uint routeMetric, IEndpointProgress progress)
+    IReadOnlyList<FamilyDrivers> families, LinkFacts links, SysctlTable sysctls, ISysctlFiles files, DataplaneSettings settings, IEndpointProgress progress)
     : IDataplaneManager
 {
     private const string HostReversePathFilter = "net/ipv4/conf/default/rp_filter";
@@ -32,12 +32,14 @@ internal sealed class EndpointManager(
     // What was told of an interface, so that it can be taken back.
     private readonly HashSet<string> _programmed = new(StringComparer.Ordinal);
     private readonly HashSet<WorkloadEndpointId> _unreported = [];
-    private EndpointRenderer _endpointRenderer = new(settings);
-    private DispatchRenderer _dispatchRenderer = new(settings);
+    private EndpointRenderer _endpointRenderer = new(settings.Rules);
+    private DispatchRenderer _dispatchRenderer = new(settings.Rules);
     private bool _dispatchDirty = true;
     private bool _gatewayRouted;
 
     public int Count => _endpoints.Count;
+
+    private bool Connects => settings.Networking == NodeNetworking.Routed;
 
     /// <summary>Routes of workloads, both families.</summary>
     public int RouteCount => families.Sum(f => f.Routes.Count) - (_gatewayRouted ? 1 : 0);
@@ -55,10 +57,10 @@ internal sealed class EndpointManager(
         }
     }
 
-    public void OnSettings(RuleSettings settings)
+    public void OnSettings(RuleSettings rules)
     {
-        _endpointRenderer = new EndpointRenderer(settings);
-        _dispatchRenderer = new DispatchRenderer(settings);
+        _endpointRenderer = new EndpointRenderer(rules);
+        _dispatchRenderer = new DispatchRenderer(rules);
         _dispatchDirty = true;
         _dirty.UnionWith(_programmed);
     }
@@ -95,7 +97,7 @@ internal sealed class EndpointManager(
             Entry entry = _endpoints[id];
             WorkloadEndpointUpdate update = entry.Update;
             string? problem = update.Problem
-                ?? (_claims[update.InterfaceName].Min is var owner && owner != id ? $"interface {update.InterfaceName} belongs to {owner}" : Conflict(update));
+                ?? (_claims[update.InterfaceName].Min is var owner && owner != id ? $"interface {update.InterfaceName} belongs to {owner}" : Conflict(update) ?? Bridged(update));
             if (problem is not null)
             {
                 _unreported.Remove(id);
@@ -179,14 +181,25 @@ internal sealed class EndpointManager(
         string name = endpoint.InterfaceName;
         _programmed.Add(name);
         Chain[] chains = [.. _endpointRenderer.Workload(endpoint)];
-        List<SysctlValue> settings = [];
         foreach (FamilyDrivers family in families)
         {
             foreach (Chain chain in chains)
             {
                 family.Filter.SetChain(chain);
             }
+        }
 
+        if (Connects)
+        {
+            Connect(endpoint, name);
+        }
+    }
+
+    private void Connect(WorkloadEndpointUpdate endpoint, string name)
+    {
+        List<SysctlValue> values = [];
+        foreach (FamilyDrivers family in families)
+        {
             (RouteKey, RouteTarget)[] routes = [.. Routes(endpoint, family).Select(key => (key, RouteTarget.OnLink()))];
             family.Routes.SetRoutes(RouteOwner.LocalWorkload, new LinkId(name), routes);
 
@@ -197,14 +210,14 @@ internal sealed class EndpointManager(
             family.Neighbors.SetNeighbors(name, neighbors);
             foreach (SysctlValue value in WorkloadSysctls.For(family.Family, name, ReversePathFilter(endpoint)))
             {
-                if (!settings.Contains(value))
+                if (!values.Contains(value))
                 {
-                    settings.Add(value);
+                    values.Add(value);
                 }
             }
         }
 
-        sysctls.Set(name, [.. settings]);
+        sysctls.Set(name, [.. values]);
     }
 
     private void Forget(string name)
@@ -221,7 +234,7 @@ internal sealed class EndpointManager(
     }
 
     private IEnumerable<RouteKey> Routes(WorkloadEndpointUpdate endpoint, FamilyDrivers family) =>
-        endpoint.Networks.Where(n => n.Family == family.Family).Select(n => new RouteKey(n, routeMetric));
+        !Connects ? [] : endpoint.Networks.Where(n => n.Family == family.Family).Select(n => new RouteKey(n, settings.RouteMetric));
 
     /// <summary>The raw table refuses forged sources whatever this is; it is what the host's administrator wants for interfaces, unless the pod may spoof.</summary>
     private int ReversePathFilter(WorkloadEndpointUpdate endpoint)
@@ -236,11 +249,11 @@ internal sealed class EndpointManager(
 
     private void RouteGateway()
     {
-        bool wanted = _endpoints.Count > 0;
+        bool wanted = Connects && _endpoints.Count > 0;
         if (wanted != _gatewayRouted && families.FirstOrDefault(f => f.Family == IpFamily.IPv4) is { } family)
         {
             _gatewayRouted = wanted;
-            family.Routes.SetRoutes(RouteOwner.LocalWorkload, s_gatewayLink, wanted ? [(new RouteKey(s_gateway, routeMetric), RouteTarget.OnLink())] : []);
+            family.Routes.SetRoutes(RouteOwner.LocalWorkload, s_gatewayLink, wanted ? [(new RouteKey(s_gateway, settings.RouteMetric), RouteTarget.OnLink())] : []);
         }
     }
 
@@ -270,6 +283,12 @@ internal sealed class EndpointManager(
             family.Raw.SetChain(new Chain(ChainNames.RpfSkip, rules));
         }
     }
+
+    /// <summary>Packets between ports of a bridge never come to the host's rules: such an endpoint would seem to be protected and is not.</summary>
+    private string? Bridged(WorkloadEndpointUpdate endpoint) =>
+        links.Find(endpoint.InterfaceName) is { MasterIndex: > 0 } link && links.NameOf(link.MasterIndex) is { } master && links.Find(master) is { Kind: "bridge" }
+            ? $"interface {link.Name} is a port of bridge {master}: packets between its pods pass no policy; use a plugin that routes (ptp)"
+            : null;
 
     private string? Conflict(WorkloadEndpointUpdate endpoint)
     {

@@ -6,7 +6,7 @@ using Weft.Primitives.Net;
 namespace Weft.Dataplane.Managers;
 
 /// <summary>What a node needs whatever runs on it: the static chains and the settings that make it forward.</summary>
-internal sealed class HostManager(IReadOnlyList<FamilyDrivers> families, SysctlTable sysctls, RuleSettings settings) : IDataplaneManager
+internal sealed class HostManager(IReadOnlyList<FamilyDrivers> families, SysctlTable sysctls, RuleSettings settings, NodeNetworking networking) : IDataplaneManager
 {
     private RuleSettings _settings = settings;
     private IReadOnlyList<IpPrefix> _serviceCidrs = [];
@@ -43,6 +43,9 @@ internal sealed class HostManager(IReadOnlyList<FamilyDrivers> families, SysctlT
             values.Add(family.Family == IpFamily.IPv4 ? new SysctlValue("net/ipv4/ip_forward", "1") : new SysctlValue("net/ipv6/conf/all/forwarding", "1"));
         }
 
-        sysctls.Set(string.Empty, [.. values]);
+        if (networking == NodeNetworking.Routed)
+        {
+            sysctls.Set(string.Empty, [.. values]);
+        }
     }
 }

@@ -96,7 +96,7 @@ internal sealed class AgentProcess
                 DefaultMtu = () => mtu.Value, PodsStartWithoutPolicy = parts.Settings.PodsStartWithoutPolicy, Time = context.Time, Logger = cni,
             });
         _deferred = new DeferredDels(DeferredDels.FolderBeside(parts.Settings.SocketPath), context.Time, cni);
-        _server = new CniServer(_executor, _status.Write, () => FelixView.Write(node, _state.Config, parts.Felix));
+        _server = new CniServer(_executor, _status.Write, () => FelixView.Write(node, _state.Config, parts.Felix), parts.Settings.PolicyOnly);
         foreach (string problem in parts.Felix.Problems)
         {
             Log.NotInEffect(_logger, problem);

@@ -30,18 +30,33 @@ public sealed record AgentSettings
         Section, "status-period", "10s", TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10),
         "How often the agent writes its sign of life into the datastore; it expires after three periods.");
 
+    private static readonly Setting<string> NetworkingSetting = Setting.Choice(
+        Section, "networking", "weft", ["weft", "none"],
+        "Who connects pods: weft, or another CNI plugin that routes (none): then policy is programmed on the interfaces it made, without routes and addresses of weft's.");
+
+    private static readonly Setting<string> PrefixSetting = Setting.Text(
+        Section, "interface-prefix", "cali", "Host side interfaces of pods begin with one of these, separated by commas; any other is the host's own.", "prefixes");
+
     private static readonly Setting<string> FelixFileSetting = Setting.Text(
         Section, "felix-file", FelixLocalSettings.DefaultPath,
         "A settings file of Felix, read when it exists: it and the environment (FELIX_NAME) win over FelixConfiguration. `weft agent config` shows what holds.", "path");
 
     public const string SocketName = "agent.sock";
 
-    public static IReadOnlyList<ISetting> Settings { get; } = [RunDirSetting, BackendSetting, PolicyWaitSetting, PolicyWaitExpiredSetting, MtuSetting, ReportSetting, FelixFileSetting];
+    public static IReadOnlyList<ISetting> Settings { get; } =
+    [
+        RunDirSetting, NetworkingSetting, PrefixSetting, BackendSetting, PolicyWaitSetting, PolicyWaitExpiredSetting, MtuSetting, ReportSetting, FelixFileSetting,
+    ];
 
     /// <summary>The flag --run-dir.</summary>
     public static ISetting RunDirOption => RunDirSetting;
 
     public required string RunDir { get; init; }
+
+    /// <summary>Whether another plugin connects pods.</summary>
+    public bool PolicyOnly { get; init; }
+
+    public IReadOnlyList<string> InterfacePrefixes { get; init; } = ["cali"];
 
     /// <summary>"auto", "nft" or "legacy".</summary>
     public required string IptablesBackend { get; init; }
@@ -72,8 +87,16 @@ public sealed record AgentSettings
             reader.Report(MtuSetting, "expected 0, or 68 to 65535 (RFC 791)");
         }
 
+        string[] prefixes = reader.Get(PrefixSetting).Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        if (prefixes.Length == 0 || prefixes.Any(p => p.Length > 15 || p.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_'))))
+        {
+            reader.Report(PrefixSetting, "expected prefixes of 1 to 15 letters, digits, - and _, separated by commas");
+        }
+
         return new AgentSettings
         {
+            PolicyOnly = reader.Get(NetworkingSetting) == "none",
+            InterfacePrefixes = prefixes,
             RunDir = reader.Get(RunDirSetting),
             IptablesBackend = reader.Get(BackendSetting),
             PolicyWait = reader.Get(PolicyWaitSetting),

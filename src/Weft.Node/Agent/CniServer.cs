@@ -7,7 +7,11 @@ namespace Weft.Node.Agent;
 /// <summary>
 /// Answers agent.sock: CNI calls, the status and the configuration. One request per connection; the socket's mode lets only root (the owner) connect. Calls run side by side.
 /// </summary>
-internal sealed class CniServer(CniExecutor executor, Func<JsonObject> status, Func<JsonObject> config)
+/// <param name="executor">Carries CNI calls out.</param>
+/// <param name="status">What "weft agent status" shows.</param>
+/// <param name="config">What "weft agent config" shows.</param>
+/// <param name="policyOnly">Another plugin connects pods: an ADD is refused, deletions and checks are not.</param>
+internal sealed class CniServer(CniExecutor executor, Func<JsonObject> status, Func<JsonObject> config, bool policyOnly)
 {
     public async Task<JsonNode?> AnswerAsync(JsonObject request, CancellationToken stop)
     {
@@ -29,7 +33,10 @@ internal sealed class CniServer(CniExecutor executor, Func<JsonObject> status, F
         JsonObject config = request["config"] as JsonObject ?? [];
         try
         {
-            return await executor.RunAsync(CniRequest.Parse(CniRequest.ReadEnvironment(request), config), stop);
+            CniRequest call = CniRequest.Parse(CniRequest.ReadEnvironment(request), config);
+            return policyOnly && call.Verb == CniVerb.Add
+                ? throw new CniException(CniErrorCode.NotAvailable, "this node's agent does not connect pods: [agent] networking = none")
+                : await executor.RunAsync(call, stop);
         }
         catch (CniException e)
         {

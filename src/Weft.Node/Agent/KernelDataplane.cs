@@ -1,5 +1,6 @@
 using Weft.Dataplane;
 using Weft.Dataplane.Drivers.IpTables;
+using Weft.Dataplane.Rules;
 using Weft.Hosting;
 using Weft.Linux.Namespaces;
 using Weft.Policy.Output;
@@ -22,7 +23,13 @@ internal sealed class KernelDataplane : IDataplane
     {
         IpTablesBackend backend = settings.IptablesBackend switch { "nft" => IpTablesBackend.Nft, "legacy" => IpTablesBackend.Legacy, _ => IpTablesBackend.Auto };
         _loop = new DataplaneLoop(
-            new DataplaneSettings { Backend = backend, NodeName = node },
+            new DataplaneSettings
+            {
+                Backend = backend,
+                NodeName = node,
+                Networking = settings.PolicyOnly ? NodeNetworking.None : NodeNetworking.Routed,
+                Rules = new RuleSettings { InterfacePrefixes = settings.InterfacePrefixes },
+            },
             progress,
             context.Logs,
             context.Time,
