@@ -31,6 +31,9 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     private const int Capacity = 4096;
     private const int Batch = 4096;
 
+    // Links and addresses that no endpoint names are looked at together: others may make and remove thousands of them, which must cost next to nothing.
+    private static readonly TimeSpan s_foreignDelay = TimeSpan.FromSeconds(1);
+
     private readonly Kernel _kernel;
     private readonly Loop<DataplaneMessage> _loop;
     private readonly TimeProvider _time;
@@ -51,6 +54,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     private bool _inSync;
     private bool _dirty;
     private int _rounds;
+    private long? _foreignSince; // The first change of a link or address of others that no round has seen.
     private long _dueFrom;
     private TimeSpan? _due;
     private bool _linksLost; // Written by the monitor's task when the queue is full, read by the loop.
@@ -127,14 +131,16 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     {
         if (message.Link is { } link)
         {
-            _kernel.Links.OnLink(link, message.Change);
-            _dirty = true;
+            OnLink(link, message.Change);
+            return;
         }
 
         if (message.Address is { } address)
         {
+            long version = _kernel.Addresses.Version;
             _kernel.Addresses.OnAddress(address, message.Change);
-            _dirty = true;
+            NoteForeign(_kernel.Addresses.Version != version);
+            return;
         }
 
         switch (message.Update)
@@ -169,6 +175,11 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     {
         LastBeat = _time.GetTimestamp();
         TimeSpan? left = _due - _time.GetElapsedTime(_dueFrom);
+        if (_foreignSince is { } since && s_foreignDelay - _time.GetElapsedTime(since) is var rest)
+        {
+            left = left is { } due && due < rest ? due : rest;
+        }
+
         if (!_inSync || !(_dirty || left <= TimeSpan.Zero || Volatile.Read(ref _linksLost)))
         {
             // A beat, or a timer that rang a little early.
@@ -183,7 +194,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
             return;
         }
 
-        _dirty = false;
+        (_dirty, _foreignSince) = (false, null);
         await ApplyAsync();
     }
 
@@ -212,6 +223,27 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     void INetlinkListener.OnRoute(in RouteInfo route, ChangeKind change)
     {
         // Not asked for.
+    }
+
+    private void OnLink(LinkInfo link, ChangeKind change)
+    {
+        bool news = _kernel.Links.OnLink(link, change);
+        if (_endpoints.Claims(link.Name) || link.Name is TunnelRenderer.VxlanDevice or TunnelRenderer.VxlanV6Device or TunnelRenderer.IpipDevice)
+        {
+            _dirty |= news;
+        }
+        else
+        {
+            NoteForeign(news);
+        }
+    }
+
+    private void NoteForeign(bool news)
+    {
+        if (news)
+        {
+            _foreignSince ??= _time.GetTimestamp();
+        }
     }
 
     private void OnConfig(ConfigUpdate config)

@@ -39,6 +39,9 @@ internal sealed class EndpointManager(
 
     public int Count => _endpoints.Count;
 
+    /// <summary>Whether an endpoint of this node says that the interface is its own.</summary>
+    public bool Claims(string interfaceName) => _claims.ContainsKey(interfaceName);
+
     private bool Connects => settings.Networking == NodeNetworking.Routed;
 
     /// <summary>Routes of workloads, both families.</summary>

@@ -34,7 +34,8 @@ public sealed class LinkFacts : IReconciler
     public string? NameOf(int index) => _names.GetValueOrDefault(index);
 
     /// <summary>A notification of the kernel.</summary>
-    public void OnLink(LinkInfo link, ChangeKind change)
+    /// <returns>False when it says nothing new.</returns>
+    public bool OnLink(LinkInfo link, ChangeKind change)
     {
         if (change == ChangeKind.Removed)
         {
@@ -43,9 +44,10 @@ public sealed class LinkFacts : IReconciler
             {
                 _byName.Remove(known);
                 _changed.Add(known);
+                return true;
             }
 
-            return;
+            return false;
         }
 
         if (_names.TryGetValue(link.Index, out string? oldName) && oldName != link.Name)
@@ -61,6 +63,8 @@ public sealed class LinkFacts : IReconciler
         {
             _changed.Add(link.Name);
         }
+
+        return !same;
     }
 
     public void QueueResync() => _inSync = false;
