@@ -12,8 +12,13 @@ internal sealed record RunningPod(LabPod Plan, IReadOnlyList<IpAddress> Addresse
 }
 
 /// <summary>Adds and deletes pods by running the executable as a CNI plugin, with the environment and the input a kubelet gives it.</summary>
-internal sealed class PodRunner(Topology topology, string executable)
+internal sealed class PodRunner(Topology topology, string executable, TimeProvider time)
 {
+    /// <summary>CNI error 11 as the executable writes it.</summary>
+    private const string TryAgainLater = "\"code\":11,";
+
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(20);
+
     /// <summary>Name of the network: part of every IPAM handle, and of the profile.</summary>
     public const string Network = "weft";
 
@@ -50,7 +55,7 @@ internal sealed class PodRunner(Topology topology, string executable)
             ["CNI_PATH"] = Path.GetDirectoryName(executable) ?? "/",
             ["CNI_ARGS"] = $"IgnoreUnknown=1;K8S_POD_NAMESPACE={LabPod.Namespace};K8S_POD_NAME={pod.Name};K8S_POD_INFRA_CONTAINER_ID={ContainerId(pod)}",
         };
-        (int exitCode, string output, string error) = await LabProcess.RunAsync(pod.Node.Name, [executable], Configuration(pod).ToJsonString(), environment, stop);
+        (int exitCode, string output, string error) = await RunAsync(pod, environment, stop);
         if (exitCode != 0)
         {
             throw new LabException($"CNI {verb} of {pod.FullName} on {pod.Node.Name} failed: {output.Trim()} {error.Trim()}");
@@ -63,6 +68,22 @@ internal sealed class PodRunner(Topology topology, string executable)
         catch (JsonException e)
         {
             throw new LabException($"CNI {verb} of {pod.FullName} printed what is not JSON ({e.Message}): {output}");
+        }
+    }
+
+    /// <summary>"Try again later" is what a node answers that has just started; a kubelet does so.</summary>
+    private async Task<(int ExitCode, string Output, string Error)> RunAsync(LabPod pod, Dictionary<string, string> environment, CancellationToken stop)
+    {
+        long start = time.GetTimestamp();
+        while (true)
+        {
+            (int exitCode, string output, string error) = await LabProcess.RunAsync(pod.Node.Name, [executable], Configuration(pod).ToJsonString(), environment, stop);
+            if (exitCode == 0 || !output.Contains(TryAgainLater, StringComparison.Ordinal) || time.GetElapsedTime(start) > s_patience)
+            {
+                return (exitCode, output, error);
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(100), time, stop);
         }
     }
 

@@ -16,7 +16,7 @@ internal sealed class RackBuilder(Topology topology, LabConsole console, string 
     private readonly Lock _gate = new(); // Guards the list of members: nodes and pods are started in parallel.
     private readonly List<LabMember> _members = [];
     private readonly RackWiring _wiring = new(topology);
-    private readonly PodRunner _pods = new(topology, executable);
+    private readonly PodRunner _pods = new(topology, executable, time);
 
     public async Task StoreAsync(CancellationToken stop)
     {
