@@ -66,6 +66,21 @@ public sealed class FailClosedTests
         Assert.Empty(state.Policies);
     }
 
+    /// <summary>The rule without its HTTP match would let more through than it says.</summary>
+    [Fact]
+    public void HttpMatch_ClosesWhatThePolicySelects()
+    {
+        PolicyGraph graph = new(ThisNode);
+        Model.Resources.Rule rule = Allow();
+        rule.Http = new Model.Resources.HttpMatch { Methods = ["GET"] };
+        ModelUpdate policy = GlobalPolicy("web", "role == 'web'", 1, ingress: [rule]);
+
+        Replay state = Flush(graph, policy, Workload("web", "role=web", "10.0.0.1"));
+
+        Assert.Contains("spec.ingress[0].http: HTTP matches are not supported", graph.Problems[policy.Key], StringComparison.Ordinal);
+        Assert.NotNull(state.Workload("web").Problem);
+    }
+
     [Fact]
     public void InvalidSelector_ClosesTheNamespace()
     {

@@ -42,6 +42,12 @@ internal readonly ref struct RuleConversion(string policyNamespace, Problems pro
             problems.Add($"{field}.ipVersion", $"{rule.IpVersion} is neither 4 nor 6");
         }
 
+        if (rule.Http is not null)
+        {
+            // Without it the rule would let through what its author meant to narrow down.
+            problems.Add($"{field}.http", "HTTP matches are not supported: they need a proxy in every pod");
+        }
+
         byte? protocol = Protocol(rule.Protocol, $"{field}.protocol");
         RuleEntity source = Entity(rule.Source, $"{field}.source");
         RuleEntity destination = Entity(rule.Destination, $"{field}.destination");
