@@ -18,7 +18,7 @@ internal readonly record struct DataplaneMessage(DataplaneUpdate? Update, LinkIn
 /// The one writer of this node's kernel state. Takes the updates of the calculation graph in order, hands each to every manager, and when it has heard
 /// "in sync" and its budget allows (<see cref="RoundBudget"/>), writes what differs:
 /// <code>
-///   PolicyGraph --updates--+                     +-> per family:  sets, then tables raw, mangle, nat, filter --+
+///   PolicyGraph --updates--+                     +-> per family:  sets and tables raw, mangle, nat, filter ----+
 ///                          +-> managers --apply--+                                                            +-> set deletions -> progress
 ///   NetlinkMonitor --links-+                     +-> settings of links, routes, neighbours --------------------+
 /// </code>
@@ -41,18 +41,26 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     private readonly Action<DataplaneReport>? _onRound;
     private readonly RuleSettings _pinned;
     private readonly NodeNetworking _networking;
-    private readonly IDataplaneManager[] _managers;
-    private readonly PolicyManager _policies;
-    private readonly SetsManager _sets;
-    private readonly EndpointManager _endpoints;
-    private readonly TunnelManager[] _tunnels;
-    private readonly HostEndpointManager _hostEndpoints;
+    private readonly DataplaneSettings _setup;
+    private readonly IEndpointProgress _progress;
+
+    // Not before in-sync: how rules are written depends on FelixConfiguration.
+    private IDataplaneManager[] _managers = [];
+    private PolicyManager _policies = null!;
+    private SetsManager _sets = null!;
+    private EndpointManager _endpoints = null!;
+    private TunnelManager[] _tunnels = [];
+    private HostEndpointManager _hostEndpoints = null!;
+    private List<DataplaneUpdate> _early = []; // Unbounded on purpose: what the managers will hold anyway.
+    private ConfigUpdate? _config;
+    private RuleBackendDecision? _backend;
     private readonly ITimer _timer;
     private readonly RoundBudget _budget;
 
     private RuleSettings _settings;
     private bool _inSync;
     private bool _dirty;
+    private bool _swept;
     private int _rounds;
     private long? _foreignSince; // The first change of a link or address of others that no round has seen.
     private long _dueFrom;
@@ -64,32 +72,14 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     /// <param name="onRound">Told of every round, on the loop.</param>
     /// <param name="space">Null for the namespace of the process.</param>
     /// <param name="runner">Null for the real one.</param>
-    /// <exception cref="DataplaneException">iptables is not installed.</exception>
     public DataplaneLoop(
         DataplaneSettings settings, IEndpointProgress progress, ILoggerFactory logs, TimeProvider time, Action<DataplaneReport>? onRound = null, NetNamespace? space = null,
         IProcessRunner? runner = null)
     {
         (_time, _logger, _onRound, _pinned, _settings) = (time, logs.CreateLogger<DataplaneLoop>(), onRound, settings.Rules, settings.Rules);
         _networking = settings.Networking;
-        _kernel = Kernel.Open(settings, runner ?? new ProcessRunner(space), space, logs, time);
-        _policies = new PolicyManager(_kernel.Families, settings.Rules);
-        _sets = new SetsManager(_kernel.Families, settings.Rules);
-        _endpoints = new EndpointManager(_kernel.Families, _kernel.Links, _kernel.Sysctls, _kernel.SysctlFiles, settings, progress);
-
-        _tunnels = _networking == NodeNetworking.None ? [] : [.. _kernel.Families.Select(f => new TunnelManager(settings.NodeName, f, f.Tunnels, _kernel.Links, _kernel.Addresses, settings.Rules))];
-
-        _hostEndpoints = new HostEndpointManager(_kernel.Families, _kernel.Links, _kernel.Addresses, settings.Rules);
-        _managers =
-        [
-            new HostManager(_kernel.Families, _kernel.Sysctls, settings.Rules, _networking),
-            _sets,
-            _policies,
-            new MasqueradeManager(_kernel.Families, settings.Rules),
-            new HostAddressManager(_kernel.Families, settings.Rules),
-            _endpoints,
-            .. _tunnels,
-            _hostEndpoints,
-        ];
+        (_setup, _progress) = (settings, progress);
+        _kernel = new Kernel(settings, runner ?? new ProcessRunner(space), space, logs, time);
         _loop = new Loop<DataplaneMessage>(this, Capacity, Batch);
         _budget = new RoundBudget(time);
 
@@ -147,9 +137,10 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
         {
             case null:
                 return;
-            case InSync:
+            case InSync when !_inSync:
                 Log.InSync(_logger);
                 _inSync = true;
+                Open();
                 break;
             case ConfigUpdate config:
                 OnConfig(config);
@@ -158,6 +149,9 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
                 break;
             case EncapsulationUpdate encapsulation:
                 OnSettings(_settings with { Encapsulation = encapsulation.Needed });
+                break;
+            case var early when !_inSync:
+                _early.Add(early);
                 break;
             default:
                 foreach (IDataplaneManager manager in _managers)
@@ -228,7 +222,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     private void OnLink(LinkInfo link, ChangeKind change)
     {
         bool news = _kernel.Links.OnLink(link, change);
-        if (_endpoints.Claims(link.Name) || link.Name is TunnelRenderer.VxlanDevice or TunnelRenderer.VxlanV6Device or TunnelRenderer.IpipDevice)
+        if (_backend is null || _endpoints.Claims(link.Name) || link.Name is TunnelRenderer.VxlanDevice or TunnelRenderer.VxlanV6Device or TunnelRenderer.IpipDevice)
         {
             _dirty |= news;
         }
@@ -246,9 +240,63 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
         }
     }
 
-    private void OnConfig(ConfigUpdate config)
+    /// <summary>Everything is known: chooses what writes the rules, and tells the managers what came so far.</summary>
+    private void Open()
     {
         List<string> problems = [];
+        _backend = _kernel.Decide(_config, problems);
+        Log.Backend(_logger, _backend.Choice, _backend.Why);
+        _kernel.Choose(_backend);
+        RuleSettings rules = _config is null ? _settings : FelixFields.Overlay(_pinned, _config, problems) with { Encapsulation = _settings.Encapsulation };
+        _settings = rules;
+        _policies = new PolicyManager(_kernel.Families, rules);
+        _sets = new SetsManager(_kernel.Families, rules);
+        _endpoints = new EndpointManager(_kernel.Families, _kernel.Links, _kernel.Sysctls, _kernel.SysctlFiles, _setup with { Rules = rules }, _progress);
+        _tunnels = _networking == NodeNetworking.None ? [] : [.. _kernel.Families.Select(f => new TunnelManager(_setup.NodeName, f, f.Tunnels, _kernel.Links, _kernel.Addresses, rules))];
+        _hostEndpoints = new HostEndpointManager(_kernel.Families, _kernel.Links, _kernel.Addresses, rules);
+
+        // The host's static chains first: those after it fill some of them.
+        _managers =
+        [
+            new HostManager(_kernel.Families, _kernel.Sysctls, rules, _networking),
+            _sets,
+            _policies,
+            new MasqueradeManager(_kernel.Families, rules),
+            new HostAddressManager(_kernel.Families, rules),
+            _endpoints,
+            .. _tunnels,
+            _hostEndpoints,
+        ];
+        foreach (DataplaneUpdate update in _early)
+        {
+            foreach (IDataplaneManager manager in _managers)
+            {
+                manager.OnUpdate(update);
+            }
+        }
+
+        _early = [];
+        foreach (string problem in problems)
+        {
+            Log.BadSetting(_logger, problem);
+        }
+    }
+
+    /// <exception cref="DataplaneException">Something else is to write the rules now: the next life will.</exception>
+    private void OnConfig(ConfigUpdate config)
+    {
+        _config = config;
+        if (_backend is null)
+        {
+            return;
+        }
+
+        List<string> problems = [];
+        if (_kernel.Decide(config, problems) is var wanted && wanted.Choice != _backend.Choice)
+        {
+            throw new DataplaneException($"rules are to be written by {wanted.Choice} ({wanted.Why}) instead of {_backend.Choice}: starting anew");
+        }
+
         RuleSettings settings = FelixFields.Overlay(_pinned, config, problems) with { Encapsulation = _settings.Encapsulation };
         foreach (string problem in problems)
         {
@@ -278,7 +326,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
 
         // Families and the rest write to different parts of the kernel and share nothing but the facts on links, which nobody changes now. These threads
         // wait for processes and the kernel; they are joined before the round ends, so there is still one writer.
-        Task<ApplyStatus>[] rules = [.. _kernel.Families.Select(family => Task.Run(family.ApplyRules))];
+        Task<ApplyStatus>[] rules = [.. _kernel.Families.Select(family => Task.Run(family.Rules.ApplyUpdates))];
         Task<ApplyStatus> rest = Task.Run(ApplyLinks);
         ApplyStatus[] families = await Task.WhenAll(rules);
         ApplyStatus rulesStatus = families.Aggregate(ApplyStatus.Done, static (all, one) => all.And(one));
@@ -288,7 +336,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
         {
             foreach (FamilyDrivers family in _kernel.Families)
             {
-                status = status.And(family.Sets.ApplyDeletions());
+                status = status.And(family.Rules.ApplyDeletions());
             }
         }
 
@@ -296,6 +344,12 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
             : !restStatus.IsDone || !linkStatus.IsDone ? TunnelProblem() ?? "routes, neighbours or settings could not be written"
             : null;
         Report(started, status, rulesStatus, problem);
+        if (rulesStatus.IsDone && !_swept)
+        {
+            // Only now: what an earlier life wrote by other means was in force until these rules were.
+            _swept = true;
+            await Task.Run(() => _kernel.Sweep(_backend!));
+        }
     }
 
     private ApplyStatus RefreshLinks()
@@ -363,7 +417,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
             _endpoints.ReportFailure(problem!);
         }
 
-        _onRound?.Invoke(new DataplaneReport(_time.GetUtcNow(), duration, problem, _endpoints.Count, _policies.Policies, _policies.Profiles, _sets.Count, routes, [.. _policies.Refused, .. _hostEndpoints.NotEnforced]));
+        _onRound?.Invoke(new DataplaneReport(_time.GetUtcNow(), duration, problem, _endpoints.Count, _policies.Policies, _policies.Profiles, _sets.Count, routes, [.. _policies.Refused, .. _hostEndpoints.NotEnforced], _backend!));
         if (problem is null && _rounds++ == 0)
         {
             Log.FirstRound(_logger, (long)duration.TotalMilliseconds, _endpoints.Count, _policies.Policies, _sets.Count, routes);

@@ -27,7 +27,8 @@ public sealed record DataplaneSettings
     /// <summary>Families to program. IPv6 only where the kernel has it.</summary>
     public IReadOnlyList<IpFamily> Families { get; init; } = [IpFamily.IPv4, IpFamily.IPv6];
 
-    public IpTablesBackend Backend { get; init; } = IpTablesBackend.Auto;
+    /// <summary>What writes the rules. Auto leaves it to FelixConfiguration, and in the end to the kernel.</summary>
+    public RuleBackendChoice Backend { get; init; } = RuleBackendChoice.Auto;
 
     public ChainInsertMode InsertMode { get; init; } = ChainInsertMode.Insert;
 

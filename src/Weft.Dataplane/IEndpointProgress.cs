@@ -21,5 +21,7 @@ public interface IEndpointProgress
 /// <param name="Sets">Sets of selectors and named ports.</param>
 /// <param name="Routes">Routes of workloads, both families.</param>
 /// <param name="NotEnforced">Objects that are not in the kernel as they say, or deny everything because they cannot be, each with the reason.</param>
+/// <param name="Backend">What writes the rules, and why.</param>
 public sealed record DataplaneReport(
-    DateTimeOffset At, TimeSpan Duration, string? Problem, int Endpoints, int Policies, int Profiles, int Sets, int Routes, IReadOnlyList<string> NotEnforced);
+    DateTimeOffset At, TimeSpan Duration, string? Problem, int Endpoints, int Policies, int Profiles, int Sets, int Routes, IReadOnlyList<string> NotEnforced,
+    RuleBackendDecision Backend);

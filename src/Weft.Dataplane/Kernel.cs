@@ -1,8 +1,10 @@
 using Microsoft.Extensions.Logging;
+using Weft.Dataplane.Drivers;
 using Weft.Dataplane.Drivers.IpSets;
 using Weft.Dataplane.Drivers.IpTables;
 using Weft.Dataplane.Drivers.Links;
 using Weft.Dataplane.Drivers.Neighbors;
+using Weft.Dataplane.Drivers.NfTables;
 using Weft.Dataplane.Drivers.Routes;
 using Weft.Dataplane.Drivers.Sysctls;
 using Weft.Dataplane.Drivers.Tunnels;
@@ -11,22 +13,44 @@ using Weft.Linux.Namespaces;
 using Weft.Linux.Netfilter;
 using Weft.Linux.Netlink;
 using Weft.Linux.Processes;
+using Weft.Policy.Output;
 using Weft.Primitives.Net;
 
 namespace Weft.Dataplane;
 
-/// <summary>All drivers of one network namespace, wired together. Owned by the dataplane loop.</summary>
+/// <summary>
+/// All drivers of one network namespace, wired together. Those of rules come with the choice of what writes them, which is made when FelixConfiguration is
+/// known. Owned by the dataplane loop.
+/// </summary>
 internal sealed class Kernel : IDisposable
 {
+    private readonly DataplaneSettings _settings;
+    private readonly IProcessRunner _runner;
+    private readonly NetNamespace? _space;
+    private readonly ILoggerFactory _logs;
+    private readonly TimeProvider _time;
     private readonly RouteSocket _socket;
-    private readonly IReadOnlyList<IDisposable> _setSockets;
+    private readonly IReadOnlyList<IpFamily> _families;
+    private readonly List<IDisposable> _ruleSockets = [];
+    private readonly NfCommits _commits = new();
+    private string? _lacking; // for nf_tables; empty for nothing, null while nobody asked
 
-    private Kernel(
-        RouteSocket socket, IReadOnlyList<IDisposable> setSockets, LinkFacts links, AddressFacts addresses, SysctlTable sysctls, ISysctlFiles sysctlFiles,
-        IReadOnlyList<FamilyDrivers> families, NetlinkMonitor monitor)
+    /// <param name="settings">What to program and how.</param>
+    /// <param name="runner">Runs iptables.</param>
+    /// <param name="space">Null for the namespace of the process.</param>
+    /// <param name="logs">For the drivers.</param>
+    /// <param name="time">For the drivers.</param>
+    public Kernel(DataplaneSettings settings, IProcessRunner runner, NetNamespace? space, ILoggerFactory logs, TimeProvider time)
     {
-        (_socket, _setSockets, Links, Addresses, Sysctls) = (socket, setSockets, links, addresses, sysctls);
-        (SysctlFiles, Families, Monitor) = (sysctlFiles, families, monitor);
+        (_settings, _runner, _space, _logs, _time) = (settings, runner, space, logs, time);
+        Monitor = NetlinkMonitor.Open(MonitoredChanges.Links | MonitoredChanges.Addresses, space);
+        _socket = RouteSocket.Open(space);
+        Links = new LinkFacts(_socket.Links);
+        Addresses = new AddressFacts(_socket.Addresses);
+        SysctlFiles files = new(space);
+        SysctlFiles = files;
+        Sysctls = new SysctlTable(files, logs.CreateLogger<SysctlTable>());
+        _families = [.. settings.Families.Where(f => Exists(f, files))];
     }
 
     public LinkFacts Links { get; }
@@ -37,41 +61,35 @@ internal sealed class Kernel : IDisposable
 
     public ISysctlFiles SysctlFiles { get; }
 
-    public IReadOnlyList<FamilyDrivers> Families { get; }
+    /// <summary>None before <see cref="Choose"/>.</summary>
+    public IReadOnlyList<FamilyDrivers> Families { get; private set; } = [];
 
     /// <summary>Listens to links and addresses since before the first read.</summary>
     public NetlinkMonitor Monitor { get; }
 
-    /// <param name="settings">What to program and how.</param>
-    /// <param name="runner">Runs iptables.</param>
-    /// <param name="space">Null for the namespace of the process.</param>
-    public static Kernel Open(DataplaneSettings settings, IProcessRunner runner, NetNamespace? space, ILoggerFactory logs, TimeProvider time)
-    {
-        NetlinkMonitor monitor = NetlinkMonitor.Open(MonitoredChanges.Links | MonitoredChanges.Addresses, space);
-        RouteSocket socket = RouteSocket.Open(space);
-        LinkFacts links = new(socket.Links);
-        SysctlFiles files = new(space);
+    /// <summary>What is to write the rules, as far as is known now.</summary>
+    /// <param name="config">Null while there is none.</param>
+    /// <param name="problems">Values that cannot be read.</param>
+    public RuleBackendDecision Decide(ConfigUpdate? config, List<string> problems) => RuleBackendDecision.Of(_settings.Backend, config, Lacking, problems);
 
-        // Families are written side by side, each through its own socket.
-        List<IDisposable> setSockets = [];
-        FamilyDrivers[] families =
-        [
-            .. settings.Families.Where(f => Exists(f, files)).Select(f =>
-            {
-                IpSetSocket sets = IpSetSocket.Open(space);
-                setSockets.Add(sets);
-                return Drivers(f, settings, runner, socket, sets, links, logs, time);
-            }),
-        ];
-        return new Kernel(
-            socket, setSockets, links, new AddressFacts(socket.Addresses), new SysctlTable(files, logs.CreateLogger<SysctlTable>()), files, families, monitor);
+    /// <summary>Opens the drivers of rules.</summary>
+    /// <exception cref="DataplaneException">iptables is to write them and is not installed.</exception>
+    public void Choose(RuleBackendDecision decision) => Families = [.. _families.Select(f => Drivers(f, decision))];
+
+    /// <summary>Takes what another backend left out of the kernel; to be called when the rules of this one are in force.</summary>
+    public void Sweep(RuleBackendDecision decision)
+    {
+        foreach (IpFamily family in _families)
+        {
+            new BackendSweep(family, _runner, _space, _logs, _time).Run(decision.Choice);
+        }
     }
 
     public void Dispose()
     {
         Monitor.Dispose();
         _socket.Dispose();
-        foreach (IDisposable socket in _setSockets)
+        foreach (IDisposable socket in _ruleSockets)
         {
             socket.Dispose();
         }
@@ -80,34 +98,55 @@ internal sealed class Kernel : IDisposable
     private static bool Exists(IpFamily family, SysctlFiles files) =>
         family == IpFamily.IPv4 || files.TryRead("net/ipv6/conf/all/forwarding", out _) == Weft.Linux.Errno.None;
 
-    private static FamilyDrivers Drivers(
-        IpFamily family, DataplaneSettings settings, IProcessRunner runner, RouteSocket socket, IpSetSocket sets, LinkFacts links, ILoggerFactory logs, TimeProvider time)
+    private string? Lacking()
     {
-        IpTablesTools tools = IpTablesTools.Detect(runner, family, settings.Backend);
-        ILogger<RuleTable> ruleLog = logs.CreateLogger<RuleTable>();
-        RouteTableSettings routes = new(family, settings.RouteProtocol)
+        _lacking ??= string.Join("; ", _families.Select(f => NfProbe.Missing(f, _space)).OfType<string>());
+        return _lacking.Length == 0 ? null : _lacking;
+    }
+
+    private FamilyDrivers Drivers(IpFamily family, RuleBackendDecision decision)
+    {
+        RouteTableSettings routes = new(family, _settings.RouteProtocol)
         {
-            IsExclusiveLink = name => name == TunnelRenderer.DeviceOf(family) || settings.Rules.InterfacePrefixes.Any(p => name.StartsWith(p, StringComparison.Ordinal)),
+            IsExclusiveLink = name => name == TunnelRenderer.DeviceOf(family) || _settings.Rules.InterfacePrefixes.Any(p => name.StartsWith(p, StringComparison.Ordinal)),
             HasExclusiveLinks = true,
-            RefreshInterval = settings.StateRefresh,
+            RefreshInterval = _settings.StateRefresh,
         };
         return new FamilyDrivers(
             family,
+            decision.Choice == RuleBackendChoice.NfTables ? NfTables(family) : IpTables(family, decision),
+            new RouteTable(routes, _socket.Routes, Links, _time, _logs.CreateLogger<RouteTable>()),
+            new NeighborTable(family, _settings.RouteProtocol, _socket.Neighbors, Links, _time, _logs.CreateLogger<NeighborTable>(), _settings.StateRefresh),
+            new TunnelDrivers(
+                Tunnel(TunnelRenderer.DeviceOf(family)),
+                new ForwardingTable(TunnelRenderer.DeviceOf(family), _socket.Neighbors, Links, _logs.CreateLogger<ForwardingTable>()),
+                family == IpFamily.IPv4 ? Tunnel(TunnelRenderer.IpipDevice) : null));
+
+        TunnelDevice Tunnel(string name) => new(name, _socket.Links, _socket.Addresses, Links, _logs.CreateLogger<TunnelDevice>());
+    }
+
+    // Families are written side by side, each through its own socket.
+    private NfTablesRules NfTables(IpFamily family)
+    {
+        NfTablesSocket socket = NfTablesSocket.Open(family, _space);
+        _ruleSockets.Add(socket);
+        return new NfTablesRules(socket, family, _commits, _time, _logs.CreateLogger<NfTablesRules>(), _settings.RulesRefresh);
+    }
+
+    private IpTablesRules IpTables(IpFamily family, RuleBackendDecision decision)
+    {
+        IpSetSocket sets = IpSetSocket.Open(_space);
+        _ruleSockets.Add(sets);
+        IpTablesTools tools = IpTablesTools.Detect(_runner, family, decision.IpTables);
+        ILogger<RuleTable> ruleLog = _logs.CreateLogger<RuleTable>();
+        return new IpTablesRules(
             Table("raw"),
             Table("mangle"),
             Table("nat"),
             Table("filter"),
-            new IpSetFamily(family, sets, time, logs.CreateLogger<IpSetFamily>(), settings.StateRefresh, settings.SetHashSize),
-            new RouteTable(routes, socket.Routes, links, time, logs.CreateLogger<RouteTable>()),
-            new NeighborTable(family, settings.RouteProtocol, socket.Neighbors, links, time, logs.CreateLogger<NeighborTable>(), settings.StateRefresh),
-            new TunnelDrivers(
-                Tunnel(TunnelRenderer.DeviceOf(family)),
-                new ForwardingTable(TunnelRenderer.DeviceOf(family), socket.Neighbors, links, logs.CreateLogger<ForwardingTable>()),
-                family == IpFamily.IPv4 ? Tunnel(TunnelRenderer.IpipDevice) : null));
-
-        TunnelDevice Tunnel(string name) => new(name, socket.Links, socket.Addresses, links, logs.CreateLogger<TunnelDevice>());
+            new IpSetFamily(family, sets, _time, _logs.CreateLogger<IpSetFamily>(), _settings.StateRefresh, _settings.SetHashSize));
 
         RuleTable Table(string name) => new(
-            new RuleTableSettings(name) { InsertMode = settings.InsertMode, RefreshInterval = settings.RulesRefresh }, tools, runner, time, ruleLog);
+            new RuleTableSettings(name) { InsertMode = _settings.InsertMode, RefreshInterval = _settings.RulesRefresh }, tools, _runner, _time, ruleLog);
     }
 }

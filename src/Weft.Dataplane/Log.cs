@@ -19,4 +19,13 @@ internal static partial class Log
 
     [LoggerMessage(1654, LogLevel.Warning, "FelixConfiguration {Problem}")]
     public static partial void BadSetting(ILogger logger, string problem);
+
+    [LoggerMessage(1658, LogLevel.Information, "rules are written by {Backend}: {Why}")]
+    public static partial void Backend(ILogger logger, RuleBackendChoice backend, string why);
+
+    [LoggerMessage(1659, LogLevel.Information, "{Family} rules that an earlier life wrote by {What} are gone")]
+    public static partial void Swept(ILogger logger, Weft.Primitives.Net.IpFamily family, string what);
+
+    [LoggerMessage(1660, LogLevel.Warning, "{Family} rules of an earlier life stay: {What}")]
+    public static partial void NotSwept(ILogger logger, Weft.Primitives.Net.IpFamily family, string what);
 }

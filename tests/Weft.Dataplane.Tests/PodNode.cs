@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging.Abstractions;
-using Weft.Dataplane.Drivers.IpTables;
 using Weft.Linux.Namespaces;
 using Weft.Linux.Processes;
 using Weft.Policy.Output;
@@ -23,9 +22,9 @@ internal sealed class PodNode : IAsyncDisposable
     private CancellationTokenSource? _stop;
     private Task? _running;
 
-    private readonly IpTablesBackend _backend;
+    private RuleBackendChoice _backend;
 
-    public PodNode(IpTablesBackend backend = IpTablesBackend.Nft)
+    public PodNode(RuleBackendChoice backend = RuleBackendChoice.IpTablesNft)
     {
         _backend = backend;
         Name = $"policy-{Environment.ProcessId}-{Interlocked.Increment(ref _counter)}";
@@ -68,8 +67,10 @@ internal sealed class PodNode : IAsyncDisposable
     }
 
     /// <param name="settings">Null for the defaults; the backend and the name of the node are set here.</param>
-    public void Start(DataplaneSettings? settings = null)
+    /// <param name="backend">Null for the one it had before.</param>
+    public void Start(DataplaneSettings? settings = null, RuleBackendChoice? backend = null)
     {
+        _backend = backend ?? _backend;
         _stop = new CancellationTokenSource();
         _loop = new DataplaneLoop((settings ?? new DataplaneSettings()) with { Backend = _backend, NodeName = Name }, Progress, NullLoggerFactory.Instance, TimeProvider.System, Reports.Enqueue, Space, Runner);
         _running = _loop.RunAsync(_stop.Token);
@@ -108,7 +109,9 @@ internal sealed class PodNode : IAsyncDisposable
     public string Sh(string command) => Run(Tools, command);
 
     /// <summary>What the node's rules are, by the programs of its backend.</summary>
-    public string Rules(string options = "", string family = "iptables") => Sh($"{family}-{(_backend == IpTablesBackend.Nft ? "nft" : "legacy")}-save {options}");
+    public string Rules(string options = "", string family = "iptables") => _backend == RuleBackendChoice.NfTables
+        ? Sh($"nft list ruleset {(family == "iptables" ? "ip" : "ip6")}")
+        : Sh($"{family}-{(_backend == RuleBackendChoice.IpTablesLegacy ? "legacy" : "nft")}-save {options}");
 
     /// <summary>The kernel's state with counters, for messages.</summary>
     public string Dump() => Rules("-c") + Sh("ip route") + Sh("ip neigh") + Sh("ip -s link") + Sh("ip -6 route");

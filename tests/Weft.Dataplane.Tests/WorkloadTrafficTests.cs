@@ -1,6 +1,6 @@
 using System.Net.Sockets;
+using System.Text.RegularExpressions;
 using Weft.Dataplane.Drivers;
-using Weft.Dataplane.Drivers.IpTables;
 using Weft.Policy.Output;
 using Weft.Primitives.Net;
 using RuleAction = Weft.Policy.Output.RuleAction;
@@ -14,10 +14,13 @@ public sealed class WorkloadTrafficTests
     private static readonly ActiveProfileUpdate s_open = new("open", [s_allow], [s_allow]);
     private static readonly PolicyId s_policy = new("NetworkPolicy", "default", "p");
 
-    [Fact]
-    public async Task Profile_Allows_TcpAndUdp_BothFamilies_AndWithoutItEverythingIsDropped()
+    public static TheoryData<RuleBackendChoice> Backends => [RuleBackendChoice.NfTables, RuleBackendChoice.IpTablesNft];
+
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public async Task Profile_Allows_TcpAndUdp_BothFamilies_AndWithoutItEverythingIsDropped(RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         (Pod a, Pod b, Pod c) = (node.AddPod(1), node.AddPod(2), node.AddPod(3));
         b.Serve(80);
         c.Serve(80);
@@ -36,10 +39,11 @@ public sealed class WorkloadTrafficTests
         Assert.Equal([false, false, false, false, false], closed);
     }
 
-    [Fact]
-    public async Task Policy_SelectsPortsSetsAndNets()
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public async Task Policy_SelectsPortsSetsAndNets(RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         (Pod server, Pod friend, Pod stranger) = (node.AddPod(1), node.AddPod(2), node.AddPod(3));
         foreach (int port in (int[])[80, 81, 90, 100, 110])
         {
@@ -82,10 +86,11 @@ public sealed class WorkloadTrafficTests
         Assert.False(await friend.TcpAsync(server.IPv4, 80));
     }
 
-    [Fact]
-    public async Task Egress_AndTiers_PassToTheNextTier()
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public async Task Egress_AndTiers_PassToTheNextTier(RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         (Pod a, Pod b) = (node.AddPod(1), node.AddPod(2));
         b.Serve(80);
         b.Serve(81);
@@ -104,10 +109,11 @@ public sealed class WorkloadTrafficTests
         Assert.Equal([false, false], closed);
     }
 
-    [Fact]
-    public async Task UnknownEndpoint_IsDropped_UntilItIsKnown_AndAfterItIsRemoved()
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public async Task UnknownEndpoint_IsDropped_UntilItIsKnown_AndAfterItIsRemoved(RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         (Pod a, Pod b) = (node.AddPod(1), node.AddPod(2));
         a.Serve(80);
         node.Sh($"ip route add {b.IPv4} dev {b.Interface}");
@@ -129,10 +135,11 @@ public sealed class WorkloadTrafficTests
         Assert.DoesNotContain(b.Interface, node.Rules(), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task ForgedSource_IsDropped_UnlessTheEndpointMaySpoof()
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public async Task ForgedSource_IsDropped_UnlessTheEndpointMaySpoof(RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         (Pod a, Pod b) = (node.AddPod(1), node.AddPod(2));
         b.Serve(80);
         IpAddress forged = IpAddress.Parse("10.99.0.1");
@@ -149,14 +156,16 @@ public sealed class WorkloadTrafficTests
         await a.UdpAsync(b.IPv4, 80, 200, forged);
         string skipped = node.Rules("-c -t raw");
 
-        Assert.Matches(@"\[[1-9]\d*:\d+\] -A cali-PREROUTING .*rpfilter.*DROP", dropped);
-        Assert.Matches(@"\[[1-9]\d*:\d+\] -A cali-rpf-skip -s 10.99.0.0/24 .*ACCEPT", skipped);
+        bool native = backend == RuleBackendChoice.NfTables;
+        Assert.Matches(native ? @"fib saddr \. mark \. iif oif 0 counter packets [1-9]\d* .*drop" : @"\[[1-9]\d*:\d+\] -A cali-PREROUTING .*rpfilter.*DROP", dropped);
+        Assert.Matches(native ? @"ip saddr 10.99.0.0/24 counter packets [1-9]\d* .*accept" : @"\[[1-9]\d*:\d+\] -A cali-rpf-skip -s 10.99.0.0/24 .*ACCEPT", skipped);
     }
 
-    [Fact]
-    public async Task InvalidEndpoint_IsClosed_EstablishedFlowsToo_AndReported()
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public async Task InvalidEndpoint_IsClosed_EstablishedFlowsToo_AndReported(RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         (Pod a, Pod b) = (node.AddPod(1), node.AddPod(2));
         b.Serve(80);
         node.Start();
@@ -173,10 +182,11 @@ public sealed class WorkloadTrafficTests
         Assert.Contains("nonsense", node.Progress.ProblemOf(b), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task NothingIsWritten_BeforeInSync()
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public async Task NothingIsWritten_BeforeInSync(RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         Pod a = node.AddPod(1);
         node.Start();
 
@@ -189,9 +199,10 @@ public sealed class WorkloadTrafficTests
     }
 
     [Theory]
-    [InlineData(IpTablesBackend.Nft)]
-    [InlineData(IpTablesBackend.Legacy)]
-    public async Task Restart_RewritesNothing_AndFlowsGoOn(IpTablesBackend backend)
+    [InlineData(RuleBackendChoice.NfTables)]
+    [InlineData(RuleBackendChoice.IpTablesNft)]
+    [InlineData(RuleBackendChoice.IpTablesLegacy)]
+    public async Task Restart_RewritesNothing_AndFlowsGoOn(RuleBackendChoice backend)
     {
         await using PodNode node = new(backend);
         (Pod a, Pod b) = (node.AddPod(1), node.AddPod(2));
@@ -271,10 +282,11 @@ public sealed class WorkloadTrafficTests
         Assert.DoesNotContain("10.65.0.77", node.Sh("ip route"), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task TrafficOutOfThePools_IsMasqueraded_WithinThemNot()
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public async Task TrafficOutOfThePools_IsMasqueraded_WithinThemNot(RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         (Pod a, Pod b) = (node.AddPod(1), node.AddPod(2));
         node.Start();
         await node.SendAsync(
@@ -282,11 +294,17 @@ public sealed class WorkloadTrafficTests
             new IpamPoolUpdate(IpPrefix.Parse("10.65.0.0/16"), true, EncapMode.Never, EncapMode.Never, ["Workload"]), new InSync());
         await Task.WhenAll(node.Progress.WaitAsync(a), node.Progress.WaitAsync(b));
 
-        Assert.Contains("--match-set cali40masq-ipam-pools src -m set ! --match-set cali40network-ip-pools dst -j MASQUERADE", node.Rules("-t nat"), StringComparison.Ordinal);
-        Assert.DoesNotContain("MASQUERADE", node.Rules("-t nat", "ip6tables"), StringComparison.Ordinal);
+        bool native = backend == RuleBackendChoice.NfTables;
+        string masquerade = native ? "masquerade" : "MASQUERADE";
+        Assert.Matches(
+            native
+                ? "ip saddr .*@cali40masq-ipam-pools/16 .*ip daddr != @cali40network-ip-pools .*!= @cali40network-ip-pools/16 .*masquerade fully-random"
+                : "--match-set cali40masq-ipam-pools src -m set ! --match-set cali40network-ip-pools dst -j MASQUERADE",
+            node.Rules("-t nat"));
+        Assert.DoesNotContain(masquerade, node.Rules("-t nat", "ip6tables"), StringComparison.Ordinal);
 
         await node.SendAsync(new IpamPoolRemove(IpPrefix.Parse("10.65.0.0/16")));
-        await PodNode.Eventually(() => !node.Rules("-t nat").Contains("MASQUERADE", StringComparison.Ordinal), "the rule to go");
+        await PodNode.Eventually(() => !node.Rules("-t nat").Contains(masquerade, StringComparison.Ordinal), "the rule to go");
     }
 
     [Fact]
@@ -361,7 +379,7 @@ public sealed class WorkloadTrafficTests
     {
         await using PodNode node = new();
         DataplaneLoop loop = new(
-            new DataplaneSettings(), node.Progress, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance, TimeProvider.System, null, node.Space, node.Runner);
+            new DataplaneSettings { Backend = RuleBackendChoice.IpTables }, node.Progress, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance, TimeProvider.System, null, node.Space, node.Runner);
         node.Runner.Fail = "-restore --noflush";
         using CancellationTokenSource stop = new(TimeSpan.FromSeconds(20));
         Task running = loop.RunAsync(stop.Token);
@@ -372,10 +390,11 @@ public sealed class WorkloadTrafficTests
         loop.Dispose();
     }
 
-    [Fact]
-    public async Task Settings_ChangeTheRules()
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public async Task Settings_ChangeTheRules(RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         Pod a = node.AddPod(1);
         node.Start();
         await node.SendAsync(s_open, a.Endpoint(profiles: ["open"]), new InSync());
@@ -385,14 +404,19 @@ public sealed class WorkloadTrafficTests
             new Dictionary<string, string> { ["defaultEndpointToHostAction"] = "Accept", ["vxlanPort"] = "nonsense" },
             new Dictionary<string, string> { ["disableConntrackInvalidCheck"] = "true" }));
 
-        await PodNode.Eventually(() => !node.Rules("-t filter").Contains("INVALID", StringComparison.Ordinal), "the rules to change");
-        Assert.Matches("-A cali-wl-to-host .*Configured DefaultEndpointToHostAction.* -j ACCEPT", node.Rules("-t filter"));
+        bool native = backend == RuleBackendChoice.NfTables;
+        await PodNode.Eventually(() => !node.Rules("-t filter").Contains(native ? "ct state invalid counter" : "INVALID", StringComparison.Ordinal), "the rules to change");
+        Assert.Matches(
+            native ? "accept comment \"cali:.*; Configured DefaultEndpointToHostAction\"" : "-A cali-wl-to-host .*Configured DefaultEndpointToHostAction.* -j ACCEPT",
+            node.Rules("-t filter"));
     }
 
     private static string Kernel(PodNode node) =>
-        string.Join('\n', node.Rules().Split('\n').Concat(node.Rules("", "ip6tables").Split('\n')).Where(l => !l.StartsWith('#') && !l.StartsWith(':')))
+        string.Join('\n', node.Rules().Split('\n').Concat(node.Rules("", "ip6tables").Split('\n')).Where(l => !l.StartsWith('#') && !l.StartsWith(':')).Select(WithoutCounters))
         + node.Sh("ip route") + node.Sh("ip -6 route") + string.Join('\n', node.Sh("ipset save").Split('\n').Order(StringComparer.Ordinal));
 
+    private static string WithoutCounters(string line) => Regex.Replace(line, @"packets \d+ bytes \d+", string.Empty);
+
     /// <summary>Packets counted by all rules together.</summary>
-    private static long Counted(string saved) => saved.Split('\n').Where(l => l.StartsWith('[')).Sum(l => long.Parse(l[1..l.IndexOf(':')]));
+    private static long Counted(string saved) => Regex.Matches(saved, @"^\[(\d+):|packets (\d+) ", RegexOptions.Multiline).Sum(m => long.Parse(m.Groups[1].Length > 0 ? m.Groups[1].ValueSpan : m.Groups[2].ValueSpan));
 }

@@ -75,6 +75,6 @@ public sealed class LabTests
     /// <summary>What a lab could leave on the host: namespaces, links, files, processes, rules, mounts.</summary>
     private static async Task<string> HostStateAsync() => (await Executable.RunAsync(
         "/bin/sh",
-        ["-c", "ip netns list | grep weft-lab; ip -o link | cut -d: -f2 | sort; ls /run/weft-lab /run/weft 2>&1; pgrep -af 'weft (store|router|agent|lab)' | cut -d' ' -f2-; iptables-save | grep -c cali; grep -c weft-lab /proc/mounts; true"],
+        ["-c", "ip netns list | grep weft-lab; ip -o link | cut -d: -f2 | sort; ls /run/weft-lab /run/weft 2>&1; pgrep -af 'weft (store|router|agent|lab)' | cut -d' ' -f2-; iptables-save | grep -c cali; nft list tables | grep weft-; grep -c weft-lab /proc/mounts; true"],
         string.Empty)).Output;
 }

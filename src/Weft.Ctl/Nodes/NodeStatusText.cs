@@ -36,6 +36,10 @@ internal static class NodeStatusText
         if (answer["dataplane"] is JsonObject dataplane)
         {
             text.Append($"  dataplane   last written {Text(dataplane["lastApply"])} in {Text(dataplane["durationMilliseconds"])} ms; {Text(dataplane["policies"])} policies, {Text(dataplane["sets"])} sets, {Text(dataplane["routes"])} routes{Detail(dataplane["problem"])}\n");
+            if (dataplane["backend"] is { } backend)
+            {
+                text.Append($"  rules by    {Text(backend)}\n");
+            }
         }
         else
         {

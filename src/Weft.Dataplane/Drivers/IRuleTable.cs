@@ -2,8 +2,8 @@ using Weft.Dataplane.Rules.Model;
 
 namespace Weft.Dataplane.Drivers;
 
-/// <summary>One table (filter, nat, mangle, raw) of one family, whichever backend writes it. Setting state records it; <see cref="IReconciler.Apply"/> writes it.</summary>
-public interface IRuleTable : IReconciler
+/// <summary>One table (filter, nat, mangle, raw) of one family, whichever backend writes it. It records what is wanted; its backend writes it.</summary>
+public interface IRuleTable
 {
     /// <summary>
     /// Defines or replaces a chain of ours. It is written to the kernel only while some programmed rule refers to it.

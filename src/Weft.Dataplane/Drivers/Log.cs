@@ -70,4 +70,10 @@ internal static partial class Log
 
     [LoggerMessage(1641, LogLevel.Information, "tunnel: {Device} is made otherwise than it must be; made anew")]
     public static partial void TunnelRemade(ILogger logger, string device);
+
+    [LoggerMessage(1645, LogLevel.Warning, "{Family} rules not written: {Failure}")]
+    public static partial void TablesNotWritten(ILogger logger, IpFamily family, string failure);
+
+    [LoggerMessage(1646, LogLevel.Debug, "{Family} rules written: {Requests} requests, {Bytes} bytes")]
+    public static partial void TablesWritten(ILogger logger, IpFamily family, int requests, int bytes);
 }

@@ -104,4 +104,6 @@ internal static class RouteConstants
     public const ushort FRA_PROTOCOL = 21;
     public const byte FR_ACT_TO_TBL = 1;
     public const uint FIB_RULE_INVERT = 2;
+
+    public const byte RTN_LOCAL = 2;
 }

@@ -26,6 +26,13 @@ public interface INetlink : IDisposable
     /// <returns>A failure when the socket itself failed: then the single results say nothing.</returns>
     NetlinkResult ExecuteBatch(Span<byte> requests, Span<NetlinkResult> results);
 
+    /// <summary>
+    /// Sends the messages of an nfnetlink batch (begin, requests, end) in one system call. The kernel carries out all of them or none; without an end it
+    /// carries out none and only says whether it could.
+    /// </summary>
+    /// <param name="failed">Place of the first message that was refused, from 0; -1 for none or for the batch as a whole.</param>
+    NetlinkResult Transact(Span<byte> batch, out int failed);
+
     /// <summary>Sends a dump request, or a get request that carries NLM_F_ACK, and hands every message of the answer to the sink.</summary>
     NetlinkResult Dump<TSink>(scoped Span<byte> request, ref TSink sink) where TSink : struct, INetlinkSink, allows ref struct;
 }

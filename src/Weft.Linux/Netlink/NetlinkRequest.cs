@@ -26,7 +26,15 @@ internal ref struct NetlinkRequest
         Length = Unsafe.SizeOf<NlMsgHdr>();
     }
 
+    private NetlinkRequest(Span<byte> buffer)
+    {
+        _buffer = buffer;
+    }
+
     public int Length { get; private set; }
+
+    /// <summary>Only attributes, without a message around them.</summary>
+    public static NetlinkRequest Attributes(Span<byte> buffer) => new(buffer);
 
     public void Header<T>(scoped in T header) where T : unmanaged
     {
@@ -56,6 +64,10 @@ internal ref struct NetlinkRequest
     public void PutNetOrder(ushort type, uint value) =>
         BinaryPrimitives.WriteUInt32BigEndian(Reserve((ushort)(type | NetlinkConstants.NLA_F_NET_BYTEORDER), 4), value);
 
+    public void PutBigEndian(ushort type, uint value) => BinaryPrimitives.WriteUInt32BigEndian(Reserve(type, 4), value);
+
+    public void PutBigEndian(ushort type, ulong value) => BinaryPrimitives.WriteUInt64BigEndian(Reserve(type, 8), value);
+
     public void Put(ushort type, int value) => Put(type, (uint)value);
 
     public void Put(ushort type, IpAddress value) => value.CopyTo(Reserve(type, value.ByteLength));
@@ -82,6 +94,9 @@ internal ref struct NetlinkRequest
         ushort length = checked((ushort)(Length - start));
         MemoryMarshal.Write(_buffer[start..], in length);
     }
+
+    /// <summary>The attributes written so far; see <see cref="Attributes"/>.</summary>
+    public readonly ReadOnlySpan<byte> Written => _buffer[..Length];
 
     /// <summary>The finished message.</summary>
     public readonly Span<byte> Finish()

@@ -20,11 +20,15 @@ public sealed class NetlinkSocket : INetlink
     // Room for one batch of 1000 routes going in and, in the worst case, 1000 errors coming back.
     private const int SocketBuffer = 8 * 1024 * 1024;
 
+    // What the kernel takes off the buffer for itself.
+    private const int SendBufferOverhead = 4096;
+
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(30);
 
     private readonly int _descriptor;
     private readonly byte[] _received = GC.AllocateUninitializedArray<byte>(ReceiveBuffer, pinned: true);
     private uint _sequence;
+    private int _sendBuffer = SocketBuffer;
     private bool _disposed;
 
     private NetlinkSocket(int descriptor)
@@ -106,6 +110,33 @@ public sealed class NetlinkSocket : INetlink
         }
 
         return ReadBatchAnswers(first, results);
+    }
+
+    public NetlinkResult Transact(Span<byte> batch, out int failed)
+    {
+        failed = -1;
+        uint first = _sequence + 1;
+        int lastRequest = LastRequest(batch, out int count);
+        for (int i = 0, at = 0; i < count; i++)
+        {
+            // Of the messages that open and close a batch older kernels acknowledge none: the last request stands for all.
+            Span<byte> message = batch[at..];
+            Stamp(message, ++_sequence, i == lastRequest ? NetlinkConstants.NLM_F_ACK : (ushort)0);
+            at += (MemoryMarshal.Read<int>(message) + 3) & ~3;
+        }
+
+        if (batch.Length > _sendBuffer - SendBufferOverhead)
+        {
+            _sendBuffer = batch.Length + SendBufferOverhead;
+            _ = SystemCalls.SetSocketOption(_descriptor, NetlinkConstants.SOL_SOCKET, NetlinkConstants.SO_SNDBUFFORCE, _sendBuffer);
+        }
+
+        if (SystemCalls.Send(_descriptor, batch) is var sent and not Errno.None)
+        {
+            return new NetlinkResult(sent);
+        }
+
+        return ReadTransactionAnswers(first, lastRequest, count, ref failed);
     }
 
     public NetlinkResult Dump<TSink>(scoped Span<byte> request, ref TSink sink) where TSink : struct, INetlinkSink, allows ref struct
@@ -201,6 +232,52 @@ public sealed class NetlinkSocket : INetlink
                 if (index == results.Length - 1)
                 {
                     return NetlinkResult.Success;
+                }
+            }
+        }
+    }
+
+    private static int LastRequest(ReadOnlySpan<byte> batch, out int count)
+    {
+        count = 0;
+        int last = 0;
+        while (NextMessage(ref batch, out NlMsgHdr header, out _))
+        {
+            last = header.Type == NfTablesConstants.NFNL_MSG_BATCH_END ? last : count;
+            count++;
+        }
+
+        return last;
+    }
+
+    /// <summary>The answer to the last request comes last, whatever happened before; an answer to the opening message means the whole batch.</summary>
+    private NetlinkResult ReadTransactionAnswers(uint first, int last, int count, ref int failed)
+    {
+        NetlinkResult result = NetlinkResult.Success;
+        while (true)
+        {
+            if (Receive(out ReadOnlySpan<byte> datagram) is var received and not Errno.None)
+            {
+                return result.IsSuccess ? new NetlinkResult(received) : result;
+            }
+
+            while (NextMessage(ref datagram, out NlMsgHdr header, out ReadOnlySpan<byte> payload))
+            {
+                int index = (int)(header.Sequence - first);
+                if (header.Type != NetlinkConstants.NLMSG_ERROR || index < 0 || index >= count)
+                {
+                    continue;
+                }
+
+                NetlinkResult outcome = Outcome(header, payload);
+                if (!outcome.IsSuccess && result.IsSuccess)
+                {
+                    (result, failed) = (outcome, index == 0 ? -1 : index);
+                }
+
+                if (index == last || (index == 0 && !outcome.IsSuccess))
+                {
+                    return result;
                 }
             }
         }

@@ -12,7 +12,8 @@ public sealed record AgentSettings
         Section, "run-dir", "/run/weft", "Folder of the control socket agent.sock, which CNI plugins and `weft node status` ask.", "path");
 
     private static readonly Setting<string> BackendSetting = Setting.Choice(
-        Section, "iptables-backend", "auto", ["auto", "nft", "legacy"], "Which iptables writes the rules; auto takes the one that already has rules, else nft.");
+        Section, "dataplane-backend", "auto", ["auto", "nftables", "iptables", "iptables-nft", "iptables-legacy"],
+        "What writes the rules. auto: as FelixConfiguration's nftablesMode says, and without it nftables where the kernel has all of it, else iptables. iptables: the one that already has rules, else nft.");
 
     private static readonly Setting<TimeSpan> PolicyWaitSetting = Setting.Duration(
         Section, "policy-wait", "10s", TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1),
@@ -58,8 +59,8 @@ public sealed record AgentSettings
 
     public IReadOnlyList<string> InterfacePrefixes { get; init; } = ["cali"];
 
-    /// <summary>"auto", "nft" or "legacy".</summary>
-    public required string IptablesBackend { get; init; }
+    /// <summary>"auto", "nftables", "iptables", "iptables-nft" or "iptables-legacy".</summary>
+    public required string DataplaneBackend { get; init; }
 
     public required TimeSpan PolicyWait { get; init; }
 
@@ -98,7 +99,7 @@ public sealed record AgentSettings
             PolicyOnly = reader.Get(NetworkingSetting) == "none",
             InterfacePrefixes = prefixes,
             RunDir = reader.Get(RunDirSetting),
-            IptablesBackend = reader.Get(BackendSetting),
+            DataplaneBackend = reader.Get(BackendSetting),
             PolicyWait = reader.Get(PolicyWaitSetting),
             PodsStartWithoutPolicy = reader.Get(PolicyWaitExpiredSetting) == "continue",
             Mtu = mtu == 0 ? null : (int)mtu,

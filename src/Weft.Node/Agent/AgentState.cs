@@ -21,7 +21,8 @@ internal sealed record SyncState(SyncStatus Status, string Detail, DateTimeOffse
 /// <param name="Profiles">Active profiles.</param>
 /// <param name="Sets">Sets in use.</param>
 /// <param name="Routes">Routes of this agent.</param>
-internal sealed record ApplyState(DateTimeOffset At, TimeSpan Duration, string? Problem, int Policies, int Profiles, int Sets, int Routes);
+/// <param name="Backend">What writes the rules, and why: "NfTables (the kernel has it)".</param>
+internal sealed record ApplyState(DateTimeOffset At, TimeSpan Duration, string? Problem, int Policies, int Profiles, int Sets, int Routes, string Backend);
 
 /// <summary>
 /// What others may know of the agent: immutable snapshots, each swapped whole by the loop it belongs to, read by status and CNI STATUS.

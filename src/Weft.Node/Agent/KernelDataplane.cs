@@ -1,5 +1,4 @@
 using Weft.Dataplane;
-using Weft.Dataplane.Drivers.IpTables;
 using Weft.Dataplane.Rules;
 using Weft.Hosting;
 using Weft.Linux.Namespaces;
@@ -12,16 +11,22 @@ internal sealed class KernelDataplane : IDataplane
 {
     private readonly DataplaneLoop _loop;
 
-    /// <param name="settings">Which iptables.</param>
+    /// <param name="settings">What writes the rules.</param>
     /// <param name="node">The name of this node.</param>
     /// <param name="progress">Told how far endpoints are.</param>
     /// <param name="state">Told of every round.</param>
     /// <param name="context">Logs and clock.</param>
     /// <param name="space">Null for the namespace of the process.</param>
-    /// <exception cref="Dataplane.Drivers.DataplaneException">iptables is not installed.</exception>
     public KernelDataplane(AgentSettings settings, string node, EndpointProgress progress, AgentState state, RoleContext context, NetNamespace? space = null)
     {
-        IpTablesBackend backend = settings.IptablesBackend switch { "nft" => IpTablesBackend.Nft, "legacy" => IpTablesBackend.Legacy, _ => IpTablesBackend.Auto };
+        RuleBackendChoice backend = settings.DataplaneBackend switch
+        {
+            "nftables" => RuleBackendChoice.NfTables,
+            "iptables" => RuleBackendChoice.IpTables,
+            "iptables-nft" => RuleBackendChoice.IpTablesNft,
+            "iptables-legacy" => RuleBackendChoice.IpTablesLegacy,
+            _ => RuleBackendChoice.Auto,
+        };
         _loop = new DataplaneLoop(
             new DataplaneSettings
             {
@@ -33,7 +38,8 @@ internal sealed class KernelDataplane : IDataplane
             progress,
             context.Logs,
             context.Time,
-            report => state.SetApply(new ApplyState(report.At, report.Duration, report.Problem, report.Policies, report.Profiles, report.Sets, report.Routes)),
+            report => state.SetApply(new ApplyState(
+                report.At, report.Duration, report.Problem, report.Policies, report.Profiles, report.Sets, report.Routes, $"{report.Backend.Choice} ({report.Backend.Why})")),
             space);
     }
 

@@ -87,6 +87,7 @@ internal sealed class StatusReport(string node, AgentState state, EndpointProgre
         ["profiles"] = apply.Profiles,
         ["sets"] = apply.Sets,
         ["routes"] = apply.Routes,
+        ["backend"] = apply.Backend,
     };
 
     private static string Word(SyncStatus status) => status switch

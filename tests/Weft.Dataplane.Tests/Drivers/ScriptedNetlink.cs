@@ -21,6 +21,9 @@ internal sealed class ScriptedNetlink(INetlink inner) : INetlink
 
     public Errno Errno { get; set; } = Errno.ENOBUFS;
 
+    /// <summary>A failing transaction was carried out all the same, and its answer lost: the worst case for a driver's memory.</summary>
+    public bool FailAfterWork { get; set; }
+
     public NetlinkResult Execute(Span<byte> request)
     {
         Writes++;
@@ -50,6 +53,23 @@ internal sealed class ScriptedNetlink(INetlink inner) : INetlink
         }
 
         return sent;
+    }
+
+    public NetlinkResult Transact(Span<byte> batch, out int failed)
+    {
+        Writes++;
+        failed = -1;
+        if (!Fails())
+        {
+            return inner.Transact(batch, out failed);
+        }
+
+        if (FailAfterWork)
+        {
+            inner.Transact(batch, out _);
+        }
+
+        return new NetlinkResult(Errno);
     }
 
     public NetlinkResult Dump<TSink>(scoped Span<byte> request, ref TSink sink) where TSink : struct, INetlinkSink, allows ref struct

@@ -50,7 +50,7 @@ public sealed class RenderingPropertyTests
     [InlineData(IpTablesBackend.Legacy, IpFamily.IPv6)]
     public async Task Rendering_IsTakenByIptables(IpTablesBackend backend, IpFamily family)
     {
-        await using PodNode node = new(backend);
+        await using PodNode node = new();
         IpTablesTools tools = IpTablesTools.Detect(node.Tools, family, backend);
         using Weft.Linux.Netfilter.IpSetSocket socket = Weft.Linux.Netfilter.IpSetSocket.Open(node.Space);
         IpSetFamily sets = new(family, socket, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<IpSetFamily>.Instance);

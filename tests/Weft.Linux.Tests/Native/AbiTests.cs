@@ -39,6 +39,10 @@ public class AbiTests
         #include <linux/netfilter/nfnetlink_conntrack.h>
         #include <linux/netfilter/ipset/ip_set.h>
         #include <linux/netfilter/ipset/ip_set_hash.h>
+        #include <linux/netfilter.h>
+        #include <linux/netfilter/nf_tables.h>
+        #include <linux/netfilter/nf_conntrack_common.h>
+        #include <linux/netfilter/nf_nat.h>
         #include <linux/tcp.h>
         #include <linux/in6.h>
         #include <linux/icmpv6.h>
@@ -101,7 +105,7 @@ public class AbiTests
     private static Dictionary<string, long> CollectOurs()
     {
         Dictionary<string, long> values = [];
-        foreach (Type type in (Type[])[typeof(NetlinkConstants), typeof(RouteConstants), typeof(NetfilterConstants), typeof(IpSetConstants), typeof(SocketConstants), typeof(SystemCalls)])
+        foreach (Type type in (Type[])[typeof(NetlinkConstants), typeof(RouteConstants), typeof(NetfilterConstants), typeof(IpSetConstants), typeof(NfTablesConstants), typeof(SocketConstants), typeof(SystemCalls)])
         {
             foreach (FieldInfo field in type.GetFields(BindingFlags.Public | BindingFlags.Static).Where(static f => f.IsLiteral))
             {

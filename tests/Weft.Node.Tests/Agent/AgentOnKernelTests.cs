@@ -21,7 +21,7 @@ using Weft.Primitives.Net;
 
 namespace Weft.Node.Tests.Agent;
 
-/// <summary>The whole agent on a namespace of the real kernel with a real etcd: pods by CNI, traffic, policy, restarts. Needs root, etcd and iptables.</summary>
+/// <summary>The whole agent on a namespace of the real kernel with a real etcd: pods by CNI, traffic, policy, restarts. Needs root and etcd.</summary>
 public sealed class AgentOnKernelTests : IAsyncDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("weft-agent-");
@@ -192,8 +192,8 @@ public sealed class AgentOnKernelTests : IAsyncDisposable
 
     private async Task<JsonNode> StatusAsync() => await ControlClient.RequestAsync(SocketPath, new JsonObject { ["command"] = "status" }, default);
 
-    /// <summary>Without counters and comments of the tool, which differ from one reading to the next.</summary>
-    private string Rules() => string.Join('\n', _node.Run(null, "iptables-save").OutputText.Split('\n').Where(l => l.StartsWith('-')));
+    /// <summary>Without counters, which differ from one reading to the next.</summary>
+    private string Rules() => _node.Run(null, "nft", "-s", "list", "ruleset").OutputText;
 
     private static bool CanConnect(NetNamespace client, NetNamespace server, string address)
     {

@@ -330,7 +330,7 @@ public sealed class AgentProcessTests : IAsyncDisposable
                 Progress!.Programmed(endpoint.Id, endpoint.Revision);
             }
 
-            State!.SetApply(new ApplyState(DateTimeOffset.UnixEpoch, TimeSpan.FromMilliseconds(1), null, 0, 0, 0, 0));
+            State!.SetApply(new ApplyState(DateTimeOffset.UnixEpoch, TimeSpan.FromMilliseconds(1), null, 0, 0, 0, 0, "none"));
             return ValueTask.CompletedTask;
         }
 

@@ -11,7 +11,7 @@ namespace Weft.Dataplane.Drivers.IpSets;
 /// The ip sets of one address family. Sets whose names start with "cali4" (or "cali6") are ours. Rules refer to sets, so the order within one
 /// apply is: <see cref="ApplyUpdates"/>, then the rule tables, then <see cref="ApplyDeletions"/>. Called by one loop only.
 /// </summary>
-public sealed class IpSetFamily
+public sealed class IpSetFamily : IIpSetFamily
 {
     private const int LongestName = 31;
     private const int Attempts = 10;

@@ -10,15 +10,13 @@ namespace Weft.Dataplane.Drivers.IpTables;
 /// <param name="features">What the installed programs understand.</param>
 internal sealed class IpTablesText(IpTablesFeatures features)
 {
-    private const int LongestComment = 256;
-
     /// <summary>Comments, match and action, joined by single blanks.</summary>
     public string Of(Rule rule)
     {
         StringBuilder text = new();
         foreach (string comment in rule.Comments)
         {
-            text.Append("-m comment --comment \"").Append(CleanComment(comment)).Append("\" ");
+            text.Append("-m comment --comment \"").Append(RuleComment.Clean(comment)).Append("\" ");
         }
 
         foreach (Criterion criterion in rule.Match.Criteria)
@@ -28,19 +26,6 @@ internal sealed class IpTablesText(IpTablesFeatures features)
 
         text.Append(Of(rule.Action));
         return text.ToString().TrimEnd(' ');
-    }
-
-    /// <summary>What neither a shell nor iptables-restore could mistake for syntax stays; everything else becomes an underscore.</summary>
-    public static string CleanComment(string comment)
-    {
-        ReadOnlySpan<char> source = comment.AsSpan(0, Math.Min(comment.Length, LongestComment));
-        return string.Create(source.Length, source, static (target, from) =>
-        {
-            for (int i = 0; i < from.Length; i++)
-            {
-                target[i] = char.IsAsciiLetterOrDigit(from[i]) || "_ @%+=:,./-".Contains(from[i]) ? from[i] : '_';
-            }
-        });
     }
 
     public static string Of(Criterion criterion) => criterion switch

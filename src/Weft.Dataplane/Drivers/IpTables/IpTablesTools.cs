@@ -54,6 +54,11 @@ public sealed partial record IpTablesTools(IpFamily Family, IpTablesBackend Back
         return present ? this with { Backend = other, SaveCommand = save, RestoreCommand = Qualified(name, other, "-restore") } : null;
     }
 
+    /// <summary>There are tables of the legacy kind in the kernel; asking loads nothing.</summary>
+    internal static bool HasLegacyTables(IProcessRunner runner, IpFamily family) =>
+        runner.Run(new ProcessRequest("cat", family == IpFamily.IPv6 ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names")) is { IsSuccess: true } names
+        && names.OutputText.Length > 0;
+
     internal static Version ParseVersion(string text)
     {
         System.Text.RegularExpressions.Match match = VersionPattern().Match(text);

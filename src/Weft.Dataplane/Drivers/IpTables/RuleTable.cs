@@ -13,7 +13,7 @@ namespace Weft.Dataplane.Drivers.IpTables;
 ///   iptables-save --> SavedTable --> actual -----+                       success: actual = desired
 /// </code>
 /// </summary>
-public sealed class RuleTable : IRuleTable
+public sealed class RuleTable : IRuleTable, IReconciler
 {
     // With delays of 1, 2, 4 ... 256 ms: half a second in all, longer than any other user holds the table.
     private const int Attempts = 10;

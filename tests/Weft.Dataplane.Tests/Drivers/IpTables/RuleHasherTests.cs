@@ -68,8 +68,8 @@ public class RuleHasherTests
     [Fact]
     public void Comment_IsCleanedAndCut()
     {
-        Assert.Equal("boz_fizz", IpTablesText.CleanComment("boz\nfizz"));
-        Assert.Equal(new string('a', 256), IpTablesText.CleanComment(new string('a', 257)));
-        Assert.Equal("a_b_c ok/x", IpTablesText.CleanComment("a\"b`c ok/x"));
+        Assert.Equal("boz_fizz", RuleComment.Clean("boz\nfizz"));
+        Assert.Equal(new string('a', 256), RuleComment.Clean(new string('a', 257)));
+        Assert.Equal("a_b_c ok/x", RuleComment.Clean("a\"b`c ok/x"));
     }
 }
