@@ -25,6 +25,12 @@ public enum RuleBackendChoice
 /// <param name="Why">"the kernel has it".</param>
 public sealed record RuleBackendDecision(RuleBackendChoice Choice, string Why)
 {
+    private const string ModeField = "nftablesMode";
+    private const string BackendField = "iptablesBackend";
+
+    /// <summary>The fields of FelixConfiguration that decide.</summary>
+    internal static IReadOnlyList<string> Fields { get; } = [ModeField, BackendField];
+
     internal IpTablesBackend IpTables => Choice switch
     {
         RuleBackendChoice.IpTablesNft => IpTablesBackend.Nft,
@@ -44,7 +50,7 @@ public sealed record RuleBackendDecision(RuleBackendChoice Choice, string Why)
             return new RuleBackendDecision(setting, "[agent] dataplane-backend");
         }
 
-        string mode = config?.Find("nftablesMode") ?? "Auto";
+        string mode = config?.Find(ModeField) ?? "Auto";
         switch (mode.ToUpperInvariant())
         {
             case "ENABLED":
@@ -63,7 +69,7 @@ public sealed record RuleBackendDecision(RuleBackendChoice Choice, string Why)
 
     private static RuleBackendChoice IpTablesOf(ConfigUpdate? config, List<string> problems)
     {
-        string backend = config?.Find("iptablesBackend") ?? "Auto";
+        string backend = config?.Find(BackendField) ?? "Auto";
         switch (backend.ToUpperInvariant())
         {
             case "NFT":
