@@ -26,7 +26,8 @@ usage: ./build.sh VERB [arguments]
   build          compile the solution (JIT)
   publish        make the executable artifacts/publish/weft (Native AOT, trimmed, no warnings)
   bench          run the benchmarks of tests/Weft.Bench against the incumbents; needs root
-  soak [MIN]     12 simulated hours of churn through a RIB, then churn the rack for MIN minutes (default 5): leaks, drift; needs root
+  soak [MIN]     12 simulated hours of churn through a RIB, 100000 allocations (WEFT_IPAM_SOAK) by processes that are killed,
+                 then churn the rack for MIN minutes (default 5): leaks, drift; needs root
   fuzz [SECS]    random and mutated input for every decoder for SECS seconds (default 300); crash inputs go to tests/vectors/bgp/crashes
   clean          remove artifacts and build output
   help           this text
@@ -192,6 +193,9 @@ cmd_soak() {
     say "twelve simulated hours of churn through a RIB"
     dotnet build "$root/tests/Weft.Bgp.Tests" -c Release -v quiet --nologo
     WEFT_SOAK_HOURS=12 "$root/tests/Weft.Bgp.Tests/bin/Release/net10.0/Weft.Bgp.Tests" -noColor -noLogo -showLiveOutput -class '*ChurnTests'
+    say "address allocators, killed at their datastore operations"
+    dotnet build "$root/tests/Weft.Ipam.Tests" -c Release -v quiet --nologo
+    "$root/tests/Weft.Ipam.Tests/bin/Release/net10.0/Weft.Ipam.Tests" soak "${WEFT_IPAM_SOAK:-100000}"
     exec bash "$root/tests/Weft.Soak/run.sh" "${1:-5}"
 }
 

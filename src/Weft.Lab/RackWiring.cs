@@ -12,7 +12,7 @@ internal sealed class RackWiring(Topology topology)
 {
     public const string Store = "store";
     private const string ManagementBridge = "mgmt";
-    public const string RackBridge = "rack";
+    private const string RackBridge = "rack";
 
     public void CreateStore()
     {

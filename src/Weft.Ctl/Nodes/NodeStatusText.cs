@@ -28,6 +28,11 @@ internal static class NodeStatusText
         }
 
         text.Append($"Agent of node {Text(answer["node"])} is running{Since(answer["process"]?["started"])}\n");
+        foreach (JsonNode? address in answer["addresses"] as JsonArray ?? [])
+        {
+            text.Append($"  address     {Text(address)}\n");
+        }
+
         if (answer["datastore"] is JsonObject datastore)
         {
             text.Append($"  datastore   {Text(datastore["status"])}{Since(datastore["since"])}{Detail(datastore["detail"])}\n");

@@ -18,6 +18,8 @@ internal static class AllocationBlockRules
     /// <summary>Ordinals that Windows keeps for itself; a block that holds nothing else is empty.</summary>
     private const string WindowsReservedHandle = "windows-reserved-ipam-handle";
 
+    private static readonly TimeSpan s_almostASecond = TimeSpan.FromSeconds(1) - TimeSpan.FromTicks(1);
+
     public static AllocationBlock Create(IpPrefix cidr, BlockOwner? owner, DateTimeOffset now)
     {
         int size = checked((int)cidr.Size);
@@ -199,7 +201,8 @@ internal static class AllocationBlockRules
         IpPrefix cidr = Cidr(block);
         if (held.Count > 0)
         {
-            block.Attributes.Add(new AllocationAttribute { ReleasedAt = Time(now) });
+            // Whole seconds: rounded down, as upstream does, the cooldown would be up to a second short. Without one the address must be free at once.
+            block.Attributes.Add(new AllocationAttribute { ReleasedAt = Time(cooldown > TimeSpan.Zero ? now + s_almostASecond : now) });
             foreach ((int ordinal, _) in held)
             {
                 Take(block, ordinal, block.Attributes.Count - 1);

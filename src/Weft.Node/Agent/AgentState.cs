@@ -35,6 +35,7 @@ internal sealed class AgentState(TimeProvider time) : INodeReadiness
     private IReadOnlyList<StagedPolicy> _staged = [];
     private ApplyState? _apply;
     private bool _started;
+    private IReadOnlyList<string> _addressChoices = [];
     private string? _startupProblem = "the node has not been entered into the datastore yet";
 
     public SyncState Sync => Volatile.Read(ref _sync);
@@ -89,6 +90,11 @@ internal sealed class AgentState(TimeProvider time) : INodeReadiness
     public void SetStaged(IReadOnlyList<StagedPolicy> staged) => Volatile.Write(ref _staged, staged);
 
     public void SetApply(ApplyState apply) => Volatile.Write(ref _apply, apply);
+
+    /// <summary>Where the addresses of the Node come from, one line each.</summary>
+    public IReadOnlyList<string> AddressChoices => Volatile.Read(ref _addressChoices);
+
+    public void SetAddressChoices(IReadOnlyList<string> choices) => Volatile.Write(ref _addressChoices, choices);
 
     public void SetStartupProblem(string? problem) => Volatile.Write(ref _startupProblem, problem);
 

@@ -8,7 +8,7 @@ namespace Weft.Node.Agent;
 /// <summary>
 /// The answer to {"command":"status"}, which <c>weft node status</c> shows:
 /// <code>
-/// { node, process: {id, started}, inSync,
+/// { node, process: {id, started}, inSync, addresses: ["IPv4 192.0.2.1/24: why this one"],
 ///   datastore: {status: in-sync|resync|wait-for-datastore, since, detail},
 ///   dataplane: null | {lastApply, durationMilliseconds, problem, policies, profiles, sets, routes},
 ///   staged:    [{policy, endpoints}],
@@ -25,6 +25,7 @@ internal sealed class StatusReport(string node, AgentState state, EndpointProgre
         {
             ["node"] = node,
             ["process"] = new JsonObject { ["id"] = System.Environment.ProcessId, ["started"] = Time(started) },
+            ["addresses"] = new JsonArray([.. state.AddressChoices.Select(c => (JsonNode)c)]),
             ["inSync"] = sync.Status == SyncStatus.InSync,
             ["datastore"] = new JsonObject { ["status"] = Word(sync.Status), ["since"] = Time(sync.Since), ["detail"] = sync.Detail },
             ["dataplane"] = state.Apply is { } apply ? Apply(apply) : null,

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Weft.Primitives.Net;
 
 namespace Weft.Node.Startup;
 
@@ -15,8 +14,11 @@ internal static partial class Log
     public static partial void StartupFailed(ILogger logger, string reason);
 
     [LoggerMessage(2003, LogLevel.Information, "IPPool {Name} {Cidr} created, since the cluster had none of its family")]
-    public static partial void PoolCreated(ILogger logger, string name, IpPrefix cidr);
+    public static partial void PoolCreated(ILogger logger, string name, string cidr);
 
     [LoggerMessage(2004, LogLevel.Warning, "node name was not written to {Path}: {Reason}")]
     public static partial void NameFileNotWritten(ILogger logger, string path, string reason);
+
+    [LoggerMessage(2005, LogLevel.Information, "node {Node}: {Choice}")]
+    public static partial void AddressChosen(ILogger logger, string node, string choice);
 }

@@ -9,12 +9,13 @@ internal static class NodeMerge
 {
     /// <returns>True when something is different from what was stored.</returns>
     public static bool Apply(
-        NodeResource node, NodeSettings settings, IReadOnlyList<HostInterface> interfaces, Func<IpAddress, IpAddress?> sourceTowards, List<string> problems)
+        NodeResource node, NodeSettings settings, IReadOnlyList<HostInterface> interfaces, Func<IpAddress, IpAddress?> sourceTowards, List<string> problems,
+        List<string> choices)
     {
         NodeBgpSpec bgp = node.Spec.Bgp ?? new NodeBgpSpec();
         (string? v4, string? v6, AsNumber? number) before = (bgp.Ipv4Address, bgp.Ipv6Address, bgp.AsNumber);
-        bgp.Ipv4Address = Address(settings.IPv4, bgp.Ipv4Address, IpFamily.IPv4, settings, interfaces, sourceTowards, problems);
-        bgp.Ipv6Address = Address(settings.IPv6, bgp.Ipv6Address, IpFamily.IPv6, settings, interfaces, sourceTowards, problems);
+        bgp.Ipv4Address = Address(settings.IPv4, bgp.Ipv4Address, IpFamily.IPv4, settings, interfaces, sourceTowards, problems, choices);
+        bgp.Ipv6Address = Address(settings.IPv6, bgp.Ipv6Address, IpFamily.IPv6, settings, interfaces, sourceTowards, problems, choices);
         bgp.AsNumber = settings.AsNumber ?? bgp.AsNumber;
         if (bgp.Ipv4Address is null && bgp.Ipv6Address is null && problems.Count == 0)
         {
@@ -32,32 +33,46 @@ internal static class NodeMerge
 
     private static string? Address(
         NodeAddressSetting setting, string? stored, IpFamily family, NodeSettings settings, IReadOnlyList<HostInterface> interfaces,
-        Func<IpAddress, IpAddress?> sourceTowards, List<string> problems)
+        Func<IpAddress, IpAddress?> sourceTowards, List<string> problems, List<string> choices)
     {
+        string key = family == IpFamily.IPv4 ? "ipv4-address" : "ipv6-address";
         switch (setting.Source)
         {
             case AddressSource.None:
             case AddressSource.KeepOrDetect when stored is not null || family == IpFamily.IPv6:
-                return stored;
+                return Chosen(stored, $"kept as the Node resource has it ({key} = {(setting.Source == AddressSource.None ? "none" : "not set")})");
+            case AddressSource.Given when setting.HasLength || family == IpFamily.IPv6:
+                return Chosen(setting.Address.ToString(), $"set by {key}");
             case AddressSource.Given:
-                return setting.HasLength || family == IpFamily.IPv6 ? setting.Address.ToString() : WithLengthOfInterface(setting.Address, interfaces).ToString();
+                (InterfaceAddress Address, string Interface)? found = OnInterface(setting.Address, interfaces);
+                return Chosen((found?.Address ?? setting.Address).ToString(), $"set by {key}, length {(found is { } on ? $"of {on.Interface}" : "of a single address, since no interface has it")}");
             default:
-                if (settings.Method.Find(interfaces, family, sourceTowards) is { } found)
+                if (settings.Method.Find(interfaces, family, sourceTowards) is { } choice)
                 {
-                    return found.ToString();
+                    return Chosen(choice.Address.ToString(), choice.Reason);
                 }
 
                 if (stored is null)
                 {
-                    problems.Add($"no {family} address was detected");
+                    problems.Add($"no {family} address was detected by {settings.Method.Text}: {settings.Method.WhyNone(interfaces, family)}");
                 }
 
-                return stored;
+                return Chosen(stored, $"kept as the Node resource has it, since {settings.Method.Text} detects none now");
+        }
+
+        string? Chosen(string? address, string reason)
+        {
+            if (address is not null)
+            {
+                choices.Add($"{family} {address}: {reason}");
+            }
+
+            return address;
         }
     }
 
-    private static InterfaceAddress WithLengthOfInterface(InterfaceAddress bare, IReadOnlyList<HostInterface> interfaces) =>
-        interfaces.SelectMany(i => i.Addresses).Where(a => a.Address == bare.Address).Select(a => (InterfaceAddress?)a).FirstOrDefault() ?? bare;
+    private static (InterfaceAddress Address, string Interface)? OnInterface(InterfaceAddress bare, IReadOnlyList<HostInterface> interfaces) =>
+        interfaces.SelectMany(i => i.Addresses.Select(a => (a, i.Name))).Where(a => a.a.Address == bare.Address).Select(a => ((InterfaceAddress, string)?)a).FirstOrDefault();
 
     private static bool MergeAddresses(NodeResource node, NodeBgpSpec bgp)
     {

@@ -56,15 +56,11 @@ public sealed record NodeSettings
         },
         "Autonomous system of this node, written into its Node resource; not set: what stands there, or the cluster's.");
 
-    private static readonly Setting<IpPrefix?> PoolIPv4Setting = Pool("default-ipv4-pool", IpFamily.IPv4, "IPv4");
-
-    private static readonly Setting<IpPrefix?> PoolIPv6Setting = Pool("default-ipv6-pool", IpFamily.IPv6, "IPv6");
-
     private static readonly Setting<string> NameFileSetting = Setting.Text(
         Section, "name-file", "", "Where the name is written for CNI plugins whose configuration does not say it, such as /var/lib/calico/nodename; empty for nowhere.", "path");
 
     public static IReadOnlyList<ISetting> Settings { get; } =
-        [NameSetting, IPv4Setting, IPv6Setting, MethodSetting, AsSetting, PoolIPv4Setting, PoolIPv6Setting, NameFileSetting];
+        [NameSetting, IPv4Setting, IPv6Setting, MethodSetting, AsSetting, .. DefaultPool.IPv4.Settings, .. DefaultPool.IPv6.Settings, NameFileSetting];
 
     public required string Name { get; init; }
 
@@ -77,10 +73,10 @@ public sealed record NodeSettings
     public AsNumber? AsNumber { get; init; }
 
     /// <summary>Created while no pool of the family exists; null for none.</summary>
-    public IpPrefix? DefaultIPv4Pool { get; init; }
+    public DefaultPool? DefaultIPv4Pool { get; init; }
 
     /// <summary>Created while no pool of the family exists; null for none.</summary>
-    public IpPrefix? DefaultIPv6Pool { get; init; }
+    public DefaultPool? DefaultIPv6Pool { get; init; }
 
     public string? NameFile { get; init; }
 
@@ -100,8 +96,8 @@ public sealed record NodeSettings
             IPv6 = reader.Get(IPv6Setting),
             Method = reader.Get(MethodSetting),
             AsNumber = reader.Get(AsSetting),
-            DefaultIPv4Pool = reader.Get(PoolIPv4Setting),
-            DefaultIPv6Pool = reader.Get(PoolIPv6Setting),
+            DefaultIPv4Pool = DefaultPool.IPv4.Parse(reader),
+            DefaultIPv6Pool = DefaultPool.IPv6.Parse(reader),
             NameFile = reader.Get(NameFileSetting) is { Length: > 0 } file ? file : null,
         };
     }
@@ -128,14 +124,4 @@ public sealed record NodeSettings
         };
         return value.Source != AddressSource.Given || value.Address.Address.Family == family;
     }
-
-    private static Setting<IpPrefix?> Pool(string key, IpFamily family, string word) => Setting.Custom<IpPrefix?>(
-        Section, key, "", "CIDR prefix", (string text, out IpPrefix? value, out string reason) =>
-        {
-            bool ok = Setting.ParsePrefix(text, out IpPrefix prefix, out reason) && prefix.Family == family;
-            value = ok ? prefix : null;
-            reason = $"expected an {word} prefix without host bits";
-            return ok || text.Length == 0;
-        },
-        $"Creates an IPPool default-{word.ToLowerInvariant()}-ippool of this prefix while the cluster has no pool of the family; empty for none.");
 }

@@ -43,6 +43,9 @@ internal sealed class NodeStartup
     /// <summary>What stands in the way of a complete Node resource, in words; empty when all is well.</summary>
     public IReadOnlyList<string> Problems => [.. _nodeProblems, .. _tunnels.Problems];
 
+    /// <summary>Where each address of the Node comes from, and why this one; told anew only when it changes.</summary>
+    public IReadOnlyList<string> Choices { get; private set; } = [];
+
     /// <exception cref="DatastoreException">The datastore could not be asked: call again.</exception>
     public async Task RunOnceAsync(CancellationToken stop)
     {
@@ -50,8 +53,8 @@ internal sealed class NodeStartup
         {
             await ClusterInitialization.EnsureAsync(_datastore, _version, string.Empty, _time, stop);
             await EnsureDefaultsAsync(stop);
-            await EnsurePoolAsync(_settings.DefaultIPv4Pool, "default-ipv4-ippool", stop);
-            await EnsurePoolAsync(_settings.DefaultIPv6Pool, "default-ipv6-ippool", stop);
+            await EnsurePoolAsync(_settings.DefaultIPv4Pool, stop);
+            await EnsurePoolAsync(_settings.DefaultIPv6Pool, stop);
             WriteNameFile();
             _initialised = true;
         }
@@ -116,30 +119,23 @@ internal sealed class NodeStartup
         await EnsureAsync(new IPAMConfiguration { Spec = { StrictAffinity = false, AutoAllocateBlocks = true } }, "default", stop);
     }
 
-    private async Task EnsurePoolAsync(IpPrefix? cidr, string name, CancellationToken stop)
+    private async Task EnsurePoolAsync(DefaultPool? wanted, CancellationToken stop)
     {
-        if (cidr is not { } prefix)
+        if (wanted is null)
         {
             return;
         }
 
         ListResult pools = await _datastore.ListAsync(ModelPrefix.Of(ResourceKind.IPPool), stop);
-        if (pools.Items.Any(p => p.Value is IPPool { Spec.Cidr: { } text } && IpPrefix.TryParse(text, out IpPrefix other) && other.Family == prefix.Family))
+        if (pools.Items.Any(p => p.Value is IPPool { Spec.Cidr: { } text } && IpPrefix.TryParse(text, out IpPrefix other) && other.Family == wanted.Family))
         {
             return;
         }
 
-        IPPool pool = new()
+        IPPool pool = wanted.Resource(_host.Interfaces());
+        if (await EnsureAsync(pool, wanted.Name, stop))
         {
-            Spec =
-            {
-                Cidr = prefix.ToString(), IpipMode = "Never", VxlanMode = "Never", NatOutgoing = prefix.IsIPv4, NodeSelector = "all()",
-                BlockSize = prefix.IsIPv4 ? 26 : 122, AllowedUses = ["Workload", "Tunnel"], AssignmentMode = "Automatic",
-            },
-        };
-        if (await EnsureAsync(pool, name, stop))
-        {
-            Log.PoolCreated(_logger, name, prefix);
+            Log.PoolCreated(_logger, wanted.Name, pool.Spec.Cidr);
         }
     }
 
@@ -152,7 +148,9 @@ internal sealed class NodeStartup
             KeyValue? stored = await _datastore.GetAsync(key, stop);
             NodeResource node = stored?.As<NodeResource>() ?? New(new NodeResource(), _settings.Name);
             List<string> problems = [];
-            bool changed = NodeMerge.Apply(node, _settings, interfaces, _host.SourceTowards, problems);
+            List<string> choices = [];
+            bool changed = NodeMerge.Apply(node, _settings, interfaces, _host.SourceTowards, problems, choices);
+            Tell(choices);
             await RefuseTakenAddressAsync(node, problems, stop);
             _nodeProblems = problems;
             if (problems.Count > 0)
@@ -176,6 +174,16 @@ internal sealed class NodeStartup
         }
 
         throw new DatastoreException($"write of {key}: changed by somebody else {Attempts} times in a row");
+    }
+
+    private void Tell(List<string> choices)
+    {
+        foreach (string choice in choices.Except(Choices))
+        {
+            Log.AddressChosen(_logger, _settings.Name, choice);
+        }
+
+        Choices = choices;
     }
 
     /// <summary>Two nodes with one address break each other's sessions and routes: the second keeps its address out of the datastore.</summary>

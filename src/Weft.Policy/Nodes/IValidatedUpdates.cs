@@ -19,8 +19,6 @@ internal interface IValidatedUpdates
 
     void OnHostEndpoint(ResourceKey key, HostEndpointValue? endpoint);
 
-    void OnServiceSlice(ResourceKey key, ServiceSlice? slice);
-
     void OnNetworkSet(ResourceKey key, SetSource? source);
 
     /// <param name="name">The node.</param>

@@ -121,6 +121,33 @@ public sealed class NodeStartupTests : INodeHost
         Assert.Equal(("default-ipv4-ippool", "10.1.0.0/16"), (pool.Metadata.Name, pool.Spec.Cidr));
     }
 
+    [Theory] // S8
+    [InlineData("10.0.0.1/8", null, "192.168.0.0/16")]
+    [InlineData("192.168.7.1/24", null, "172.16.0.0/16")]
+    [InlineData("192.168.7.1/24", "172.16.9.1/24", "172.17.0.0/16")]
+    public async Task AutomaticPool_AvoidsTheRangesOfTheHost(string first, string? second, string expected)
+    {
+        _interfaces = [new("eth0", IsUp: true, [.. new[] { first, second }.OfType<string>().Select(a => InterfaceAddress.Parse(a))])];
+
+        await Startup(("default-ipv4-pool", "auto"), ("default-ipv4-pool-vxlan", "CrossSubnet"), ("default-ipv6-pool", "auto"), ("default-ipv6-pool-nat-outgoing", "yes")).RunOnceAsync(CancellationToken.None);
+
+        IPPool[] pools = [.. _store.All.Select(v => v.Value).OfType<IPPool>()];
+        Assert.Equal((expected, "CrossSubnet", true), (pools[0].Spec.Cidr, pools[0].Spec.VxlanMode, pools[0].Spec.NatOutgoing));
+        Assert.Matches("^fd[0-9a-f]{2}:.*/48$", pools[1].Spec.Cidr);
+        Assert.True(pools[1].Spec.NatOutgoing);
+        Assert.StartsWith(expected.Split(".0.0/")[0] + ".", Node().Spec.Ipv4VXLANTunnelAddr);
+    }
+
+    [Fact]
+    public async Task Choices_AreTold()
+    {
+        NodeStartup startup = Startup(("ipv6-address", "fd00::1/64"));
+
+        await startup.RunOnceAsync(CancellationToken.None);
+
+        Assert.Equal(["IPv4 192.0.2.1/24: first-found takes eth0", "IPv6 fd00::1/64: set by ipv6-address"], startup.Choices);
+    }
+
     [Theory]
     [InlineData("name", "Upper")]
     [InlineData("name", "a..b")]
@@ -129,6 +156,17 @@ public sealed class NodeStartupTests : INodeHost
     [InlineData("as-number", "many")]
     [InlineData("interface-autodetection", "guess")]
     [InlineData("default-ipv4-pool", "10.1.0.1/16")]
+    [InlineData("default-ipv4-pool", "172.16.0.0a/24")] // S7, to the end
+    [InlineData("default-ipv4-pool", "172.16.0.0/27")]
+    [InlineData("default-ipv4-pool", "172.16.0.0/32")]
+    [InlineData("default-ipv4-pool", "fd00::/64")]
+    [InlineData("default-ipv6-pool", "fd00::/123")]
+    [InlineData("default-ipv4-pool-ipip", "badVal")]
+    [InlineData("default-ipv4-pool-block-size", "19")]
+    [InlineData("default-ipv4-pool-block-size", "33")]
+    [InlineData("default-ipv6-pool-block-size", "115")]
+    [InlineData("default-ipv6-pool-block-size", "129")]
+    [InlineData("default-ipv4-pool-node-selector", "no selector")]
     public void InvalidSetting_IsReported(string key, string value)
     {
         SettingsReader reader = SettingsReader.Load(null, new Hashtable(), ("node", key, value));
