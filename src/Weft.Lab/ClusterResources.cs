@@ -15,6 +15,7 @@ internal static class ClusterResources
     public static string Cluster(Topology topology)
     {
         StringBuilder text = new();
+        string vxlan = topology.Options.Overlay switch { OverlayKind.Vxlan => "Always", OverlayKind.CrossSubnet => "CrossSubnet", _ => "Never" };
         text.Append($"""
             apiVersion: projectcalico.org/v3
             kind: IPPool
@@ -24,7 +25,7 @@ internal static class ClusterResources
               cidr: {Topology.PodPool}
               blockSize: 26
               ipipMode: Never
-              vxlanMode: Never
+              vxlanMode: {vxlan}
               natOutgoing: true
             ---
             apiVersion: projectcalico.org/v3
@@ -47,6 +48,7 @@ internal static class ClusterResources
                 spec:
                   cidr: {Topology.PodPoolV6}
                   blockSize: 122
+                  vxlanMode: {vxlan}
                   natOutgoing: false
 
                 """);

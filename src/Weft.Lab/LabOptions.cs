@@ -21,6 +21,19 @@ internal enum StoreKind
     Etcd,
 }
 
+/// <summary>How pods of different nodes reach each other.</summary>
+internal enum OverlayKind
+{
+    /// <summary>The switches know every block of pods.</summary>
+    None,
+
+    /// <summary>All of it in VXLAN: the switches know nodes only.</summary>
+    Vxlan,
+
+    /// <summary>VXLAN between racks, direct within one.</summary>
+    CrossSubnet,
+}
+
 /// <summary>The size and the parts of a rack, as asked for on the command line.</summary>
 internal sealed record LabOptions
 {
@@ -39,6 +52,8 @@ internal sealed record LabOptions
 
     public StoreKind Store { get; init; }
 
+    public OverlayKind Overlay { get; init; }
+
     /// <summary>Both families everywhere: rack subnets, pods, BGP sessions.</summary>
     public bool IPv6 { get; init; }
 
@@ -50,6 +65,7 @@ internal sealed record LabOptions
     private static readonly CommandOption s_switches = new("--switches", null, "K", $"Top-of-rack switches, one rack each (1..{MaxSwitches}, default 2).");
     private static readonly CommandOption s_switch = new("--switch", null, "weft|bird", "\"bird\" makes the first switch a BIRD (Debian package bird2).");
     private static readonly CommandOption s_store = new("--store", null, "weft|etcd", "\"etcd\" uses Debian's etcd instead of weft store.");
+    private static readonly CommandOption s_overlay = new("--overlay", null, "none|vxlan|cross-subnet", "Pods in VXLAN, everywhere or only between racks (default none).");
     private static readonly CommandOption s_ipv6 = new("--ipv6", null, null, "Both families everywhere.");
     private static readonly CommandOption s_keep = new("--keep", null, null, "Leave the rack up; \"weft lab down\" removes it.");
 
@@ -59,7 +75,7 @@ internal sealed record LabOptions
         A virtual rack on this machine: network namespaces, links, an embedded datastore, top-of-rack switches, nodes and pods, each a real weft
         process. It shows sessions coming up, pods reaching each other, a policy closing what it should, and takes everything down again.
         """,
-        [s_nodes, s_pods, s_switches, s_switch, s_store, s_ipv6, s_keep])
+        [s_nodes, s_pods, s_switches, s_switch, s_store, s_overlay, s_ipv6, s_keep])
     {
         Words = ["up", "status", "exec", "down"],
     };
@@ -86,12 +102,14 @@ internal sealed record LabOptions
         int? switches = Number(line.Value(s_switches) ?? Math.Min(2, nodes ?? 2).ToString(CultureInfo.InvariantCulture), MaxSwitches);
         string kind = line.Value(s_switch) ?? "weft";
         string store = line.Value(s_store) ?? "weft";
+        string overlay = line.Value(s_overlay) ?? "none";
         problem = nodes is null ? $"--nodes {line.Value(s_nodes)}: expected a whole number from 1 to {MaxNodes}"
             : pods is null ? $"--pods {line.Value(s_pods)}: expected a whole number from 1 to {MaxPodsPerNode}"
             : switches is null ? $"--switches {line.Value(s_switches)}: expected a whole number from 1 to {MaxSwitches}"
             : switches > nodes ? $"--switches {switches}: more racks than the {nodes} nodes to put in them"
             : kind is not ("weft" or "bird") ? $"--switch {kind}: expected weft or bird"
             : store is not ("weft" or "etcd") ? $"--store {store}: expected weft or etcd"
+            : overlay is not ("none" or "vxlan" or "cross-subnet") ? $"--overlay {overlay}: expected none, vxlan or cross-subnet"
             : null;
         if (problem is null)
         {
@@ -102,6 +120,7 @@ internal sealed record LabOptions
                 Switches = switches!.Value,
                 Switch = kind == "bird" ? SwitchKind.Bird : SwitchKind.Weft,
                 Store = store == "etcd" ? StoreKind.Etcd : StoreKind.Weft,
+                Overlay = overlay switch { "vxlan" => OverlayKind.Vxlan, "cross-subnet" => OverlayKind.CrossSubnet, _ => OverlayKind.None },
                 IPv6 = line.Has(s_ipv6),
                 Keep = line.Has(s_keep),
             };

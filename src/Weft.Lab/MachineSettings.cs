@@ -21,7 +21,7 @@ internal static class MachineSettings
             local-as = {self.As}
             listen = 0.0.0.0:179{(v6 ? ", [::]:179" : string.Empty)}
             install-routes = yes
-            networks = {self.RouterId}/32
+            networks = {self.RouterId}/32{Racks(topology, self)}
             run-dir = {LabFiles.RunDir(self.Name)}
 
             """);
@@ -41,6 +41,11 @@ internal static class MachineSettings
 
         return text.ToString();
     }
+
+    /// <summary>Under an overlay the nodes must reach each other across racks.</summary>
+    private static string Racks(Topology topology, LabSwitch self) => topology.Options.Overlay == OverlayKind.None
+        ? string.Empty
+        : $", {self.RackAddress.Prefix}{(topology.Options.IPv6 ? $", {self.RackAddressV6.Prefix}" : string.Empty)}";
 
     /// <summary>A node knows where the datastore is and who it is; the rest comes from resources.</summary>
     public static string Node(Topology topology, LabNode self) =>
@@ -73,7 +78,7 @@ internal static class MachineSettings
             router id {{self.RouterId}};
             log "{{LabFiles.Log(self.Name)}}" all;
             protocol device { scan time 5; }
-            protocol direct { ipv4; ipv6; interface "lo"; }
+            protocol direct { ipv4; ipv6; interface {{(topology.Options.Overlay == OverlayKind.None ? "\"lo\"" : $"\"lo\", \"{RackWiring.RackBridge}\"")}}; }
             protocol kernel kernel4 { ipv4 { export filter { if source = RTS_BGP then accept; reject; }; }; }
             protocol kernel kernel6 { ipv6 { export filter { if source = RTS_BGP then accept; reject; }; }; }
 

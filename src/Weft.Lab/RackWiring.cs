@@ -12,7 +12,7 @@ internal sealed class RackWiring(Topology topology)
 {
     public const string Store = "store";
     private const string ManagementBridge = "mgmt";
-    private const string RackBridge = "rack";
+    public const string RackBridge = "rack";
 
     public void CreateStore()
     {

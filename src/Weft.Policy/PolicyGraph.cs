@@ -141,6 +141,8 @@ public sealed class PolicyGraph : IValidatedUpdates
         _resolver.SetHostEndpoint(key, local);
     }
 
+    void IValidatedUpdates.OnServiceSlice(ResourceKey key, ServiceSlice? slice) => Index.SetSlice(key, slice);
+
     void IValidatedUpdates.OnNetworkSet(ResourceKey key, SetSource? source) => SetSource(key, source);
 
     void IValidatedUpdates.OnNode(string name, HostMetadataUpdate? host, NodeValue? node)

@@ -25,7 +25,7 @@ public sealed class LabTests
     [Theory]
     [InlineData("--switch", "bird")]
     [InlineData("--store", "etcd")]
-    [InlineData("--ipv6")]
+    [InlineData("--overlay", "cross-subnet", "--ipv6")]
     public async Task Variant_ProvesTheSame(params string[] arguments)
     {
         Outcome lab = await Executable.RunAsync(["lab", .. arguments]);

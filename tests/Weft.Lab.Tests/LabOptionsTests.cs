@@ -14,10 +14,10 @@ public sealed class LabOptionsTests
     [Fact]
     public void Flags_AreReadWithBlankOrEqualsSign()
     {
-        string? problem = LabOptions.Parse(["--nodes", "20", "--pods=10", "--switches", "4", "--keep", "--ipv6", "--switch=bird", "--store", "etcd"], out LabOptions options);
+        string? problem = LabOptions.Parse(["--nodes", "20", "--pods=10", "--switches", "4", "--keep", "--ipv6", "--overlay", "cross-subnet", "--switch=bird", "--store", "etcd"], out LabOptions options);
 
         Assert.Null(problem);
-        Assert.Equal(new LabOptions { Nodes = 20, Pods = 10, Switches = 4, Keep = true, IPv6 = true, Switch = SwitchKind.Bird, Store = StoreKind.Etcd }, options);
+        Assert.Equal(new LabOptions { Nodes = 20, Pods = 10, Switches = 4, Keep = true, IPv6 = true, Overlay = OverlayKind.CrossSubnet, Switch = SwitchKind.Bird, Store = StoreKind.Etcd }, options);
     }
 
     [Fact]
@@ -36,6 +36,7 @@ public sealed class LabOptionsTests
     [InlineData("--pods", "-1")]
     [InlineData("--switches", "4")]
     [InlineData("--switch", "frr")]
+    [InlineData("--overlay", "geneve")]
     [InlineData("--frobnicate", "1")]
     public void BadValue_IsNamedInTheProblem(string flag, string value)
     {

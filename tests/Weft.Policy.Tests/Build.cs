@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Weft.Model.Ipam;
 using Weft.Model.Keys;
+using Weft.Model.Kubernetes;
 using Weft.Model.Resources;
 using Weft.Primitives.Net;
 
@@ -127,6 +128,16 @@ internal static class Build
 
         return new ModelUpdate(new BlockKey(IpPrefix.Parse(cidr)), block, 1);
     }
+
+    public static ModelUpdate Slice(string name, string service, string addresses, int port) => new(
+        new ResourceKey(ResourceKind.EndpointSlice, "default", name),
+        new EndpointSlice
+        {
+            Metadata = Meta(name, "default", $"{EndpointSlice.ServiceLabel}={service}"),
+            Endpoints = [.. List(addresses).Select(a => new SliceEndpoint { Addresses = [a] })],
+            Ports = [new SlicePort { Protocol = "TCP", Port = port }],
+        },
+        1);
 
     /// <param name="fields">"vxlanEnabled=true".</param>
     public static ModelUpdate Felix(string name, string fields, string created = "2026-01-01T00:00:00Z") => new(

@@ -189,6 +189,40 @@ public sealed class PolicyGraphTests
     }
 
     [Fact]
+    public void ServiceSlices_FillTheSets_SharedAddressesCounted()
+    {
+        Rule to = new() { Action = "Allow", Destination = new EntityRule { Services = new ServiceMatch { Name = "svc", Namespace = "default" } } };
+        Rule from = new() { Action = "Allow", Source = new EntityRule { Services = new ServiceMatch { Name = "svc", Namespace = "default" } } };
+
+        Replay state = States.Run(
+            Workload("w", "", "10.0.0.1"), GlobalPolicy("pol", "", 1, ingress: [from], egress: [to]),
+            Slice("svc-1", "svc", "10.0.0.1,10.0.0.2", 80), Slice("svc-2", "svc", "10.0.0.2,fd00::1", 81), Slice("other", "another", "10.0.0.9", 80));
+
+        Assert.Equal(
+            ["10.0.0.1,6:80", "10.0.0.2,6:80", "10.0.0.2,6:81", "fd00::1,6:81"], state.Sets["svc:Jhwii46PCMT5NlhWsUqZmv7al8TeHFbNQMhoVg"].Select(m => m.ToString()).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["10.0.0.1/32", "10.0.0.2/32", "fd00::1/128"], state.Sets["svcnoport:T03S_6hogdrGKrNFBcbKTFsH_uKwDHEo8JddOg"].Select(m => m.ToString()).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void StagedKubernetesPolicy_IsConverted_CountedAndNotMoreThanStaged()
+    {
+        ModelUpdate staged = new(
+            new ResourceKey(ResourceKind.StagedKubernetesNetworkPolicy, "default", "s"),
+            new StagedKubernetesNetworkPolicy { Metadata = { Name = "s", Namespace = "default" }, Spec = { PodSelector = new KubernetesLabelSelector { MatchLabels = new() { ["role"] = "web" } } } },
+            1);
+
+        Replay state = States.Run(Workload("a", "role=web", "10.0.0.1"), Workload("b", "role=db", "10.0.0.2"), staged);
+
+        Assert.Equal("default in[sknp/default/s] out[]", Replay.Text(state.Workload("a").Tiers));
+        Assert.Empty(state.Workload("b").Tiers);
+        PolicyGraph graph = new(ThisNode);
+        graph.OnUpdate(Workload("a", "role=web", "10.0.0.1"));
+        graph.OnUpdate(staged);
+        Assert.Equal([new StagedPolicy(new PolicyId("StagedKubernetesNetworkPolicy", "default", "s"), 1)], graph.Staged);
+    }
+
+    [Fact]
     public void Sets_HoldAllNodesEndpointsHostsAndNetworkSets()
     {
         Replay state = States.Run(

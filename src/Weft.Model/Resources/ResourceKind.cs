@@ -39,6 +39,15 @@ public sealed class ResourceKind
     public static readonly ResourceKind Tier = new("Tier", "tiers", ResourceScope.Cluster);
     public static readonly ResourceKind WorkloadEndpoint = new("WorkloadEndpoint", "workloadendpoints", ResourceScope.Namespaced, "wep", "weps");
 
+    /// <summary>A policy made of one of networking.k8s.io: its values are <see cref="Resources.NetworkPolicy"/>. Comes from the Kubernetes API, is never stored.</summary>
+    public static readonly ResourceKind KubernetesNetworkPolicy = new("KubernetesNetworkPolicy", "kubernetesnetworkpolicies", ResourceScope.Namespaced);
+
+    /// <summary>A policy made of a ClusterNetworkPolicy: its values are <see cref="Resources.GlobalNetworkPolicy"/>. Never stored.</summary>
+    public static readonly ResourceKind KubernetesClusterNetworkPolicy = new("KubernetesClusterNetworkPolicy", "kubernetesclusternetworkpolicies", ResourceScope.Cluster);
+
+    /// <summary>Addresses and ports behind a service, of the Kubernetes API. Never stored.</summary>
+    public static readonly ResourceKind EndpointSlice = new("EndpointSlice", "endpointslices", ResourceScope.Namespaced);
+
     private ResourceKind(string name, string plural, ResourceScope scope, params string[] aliases)
     {
         (Name, Plural, Scope, Aliases) = (name, plural, scope, aliases);

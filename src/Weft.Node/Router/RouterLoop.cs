@@ -4,6 +4,7 @@ using Weft.Bgp;
 using Weft.Datastore.Sync;
 using Weft.Hosting.Loops;
 using Weft.Hosting.Systemd;
+using Weft.Linux.Netlink;
 using Weft.Linux.Processes;
 using Weft.Model.Keys;
 using Weft.Primitives.Net;
@@ -224,9 +225,13 @@ internal sealed class RouterLoop : ILoopBody<RouterMessage>, ISyncSink
     /// <summary>Addresses that local workloads borrowed from blocks of other nodes must be announced by themselves, or their replies go astray.</summary>
     private static ImmutableSortedDictionary<IpPrefix, uint> WorkloadRoutes(WorkloadRoutes rule, HostView host) => rule.Pools.IsEmpty
         ? ImmutableSortedDictionary<IpPrefix, uint>.Empty
-        : host.Routes.Where(r => r.Protocol == AgentProtocol && r.Destination.IsHost && rule.Announces(r.Destination, r.Metric))
+        : host.Routes.Where(r => r.Protocol == AgentProtocol && r.Destination.IsHost && IsOnInterface(r, host) && rule.Announces(r.Destination, r.Metric))
             .GroupBy(r => r.Destination)
             .ToImmutableSortedDictionary(g => g.Key, g => g.Min(r => rule.IsElevated(r.Destination, r.Metric) ? r.Metric : r.Destination.IsIPv6 ? rule.MetricIPv6 : rule.MetricIPv4));
+
+    /// <summary>The agent's other host routes lead to tunnel ends of other nodes, which announce themselves.</summary>
+    private static bool IsOnInterface(in RouteInfo route, HostView host) =>
+        route.Hop.Gateway.Family == IpFamily.None && host.Link(route.Hop.LinkIndex) is { Vxlan: null, Kind: not "ipip" };
 
     private async Task ShowAsync(CancellationToken stop)
     {

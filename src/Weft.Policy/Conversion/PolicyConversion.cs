@@ -1,4 +1,5 @@
 using Weft.Model.Keys;
+using Weft.Model.Kubernetes;
 using Weft.Model.Resources;
 using Weft.Model.Selectors;
 using Weft.Policy.Output;
@@ -27,8 +28,15 @@ internal static class PolicyConversion
         StagedGlobalNetworkPolicy p => p.Spec.StagedAction == StagedDelete
             ? null
             : Convert(key, p, p.Spec, p.Spec.NamespaceSelector, Traits(p.Spec.DoNotTrack, p.Spec.PreDNAT, p.Spec.ApplyOnForward)),
+        StagedKubernetesNetworkPolicy p => NetworkPolicyConversion.Convert(p) is { } converted ? Convert(key, p, converted) : null,
         _ => null,
     };
+
+    private static PolicyValue Convert(ResourceKey key, StagedKubernetesNetworkPolicy resource, ConvertedPolicy<StagedNetworkPolicy> converted)
+    {
+        PolicyValue value = Convert(key, resource, converted.Policy.Spec, null, PolicyTraits.None);
+        return converted.Problems.Count == 0 ? value : value with { Problem = string.Join("; ", value.Problem is null ? converted.Problems : [value.Problem, .. converted.Problems]) };
+    }
 
     public static PolicyId Id(ResourceKey key, Resource? resource) =>
         new(key.Kind.Name, key.Namespace, resource is { Metadata.Name.Length: > 0 } ? resource.Metadata.Name : key.Name);

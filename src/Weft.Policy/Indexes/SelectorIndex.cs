@@ -9,10 +9,14 @@ namespace Weft.Policy.Indexes;
 
 /// <summary>What a set holds: networks of what the selector matches, or their ports of one name.</summary>
 /// <param name="Id">Derived from the rest.</param>
-/// <param name="Selector">Null for a set that nothing fills yet (services).</param>
+/// <param name="Selector">Null for the set of a service.</param>
 /// <param name="PortName">Null for a set of networks.</param>
 /// <param name="PortProtocol">0 for any protocol that carries ports.</param>
-internal sealed record SetDefinition(string Id, IpSetType Type, Selector? Selector, string? PortName = null, byte PortProtocol = 0);
+internal sealed record SetDefinition(string Id, IpSetType Type, Selector? Selector, string? PortName = null, byte PortProtocol = 0)
+{
+    /// <summary>"namespace/name" for the set of a service's addresses, or of its addresses and ports.</summary>
+    public string? Service { get; init; }
+}
 
 /// <summary>Told of members that enter or leave a set for good: duplicates are already counted away.</summary>
 internal interface ISetListener
@@ -32,6 +36,9 @@ internal sealed class SelectorIndex : IMatchListener<string, ResourceKey>
     private readonly LabelIndex<string, ResourceKey> _labels;
     private readonly Dictionary<ResourceKey, SetSource> _sources = [];
     private readonly Dictionary<string, SetState> _sets = new(StringComparer.Ordinal);
+    private readonly Dictionary<ResourceKey, ServiceSlice> _slices = [];
+    private readonly Dictionary<string, HashSet<ResourceKey>> _slicesOf = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, HashSet<SetState>> _setsOf = new(StringComparer.Ordinal);
 
     public SelectorIndex(ISetListener listener)
     {
@@ -54,8 +61,8 @@ internal sealed class SelectorIndex : IMatchListener<string, ResourceKey>
             foreach (string setId in _labels.SelectorsMatching(key))
             {
                 SetState set = _sets[setId];
-                Add(set, source);
-                Remove(set, old);
+                Add(set, Contribution(set.Definition, source));
+                Remove(set, Contribution(set.Definition, old));
             }
         }
 
@@ -73,7 +80,17 @@ internal sealed class SelectorIndex : IMatchListener<string, ResourceKey>
 
     public void Activate(SetDefinition definition)
     {
-        _sets.Add(definition.Id, new SetState(definition));
+        SetState set = new(definition);
+        _sets.Add(definition.Id, set);
+        if (definition.Service is { } service)
+        {
+            Slot(_setsOf, service).Add(set);
+            foreach (ResourceKey slice in _slicesOf.GetValueOrDefault(service) ?? [])
+            {
+                Add(set, Contribution(definition, _slices[slice]));
+            }
+        }
+
         if (definition.Selector is not null)
         {
             _labels.SetSelector(definition.Id, definition.Selector);
@@ -83,23 +100,66 @@ internal sealed class SelectorIndex : IMatchListener<string, ResourceKey>
     public void Deactivate(string setId)
     {
         // Removed first: nobody wants to hear of the members of a set that is going away.
-        _sets.Remove(setId);
+        if (_sets.Remove(setId, out SetState? set) && set.Definition.Service is { } service && _setsOf[service].Remove(set) && _setsOf[service].Count == 0)
+        {
+            _setsOf.Remove(service);
+        }
+
         _labels.RemoveSelector(setId);
     }
 
-    void IMatchListener<string, ResourceKey>.OnMatchStarted(string setId, ResourceKey item) => Add(_sets[setId], _sources[item]);
+    /// <summary>Null when the slice is gone.</summary>
+    public void SetSlice(ResourceKey key, ServiceSlice? slice)
+    {
+        _slices.Remove(key, out ServiceSlice? old);
+        if (slice is not null)
+        {
+            _slices[key] = slice;
+            Slot(_slicesOf, slice.Service).Add(key);
+            foreach (SetState set in _setsOf.GetValueOrDefault(slice.Service) ?? [])
+            {
+                Add(set, Contribution(set.Definition, slice));
+            }
+        }
+
+        if (old is null)
+        {
+            return;
+        }
+
+        if (old.Service != slice?.Service && _slicesOf[old.Service].Remove(key) && _slicesOf[old.Service].Count == 0)
+        {
+            _slicesOf.Remove(old.Service);
+        }
+
+        foreach (SetState set in _setsOf.GetValueOrDefault(old.Service) ?? [])
+        {
+            Remove(set, Contribution(set.Definition, old));
+        }
+    }
+
+    private static HashSet<T> Slot<T>(Dictionary<string, HashSet<T>> slots, string name)
+    {
+        ref HashSet<T>? slot = ref CollectionsMarshal.GetValueRefOrAddDefault(slots, name, out _);
+        return slot ??= [];
+    }
+
+    private static IReadOnlyList<IpSetMember> Contribution(SetDefinition set, ServiceSlice slice) => set.Type == IpSetType.IpAndPort ? slice.Ports : slice.Addresses;
+
+    void IMatchListener<string, ResourceKey>.OnMatchStarted(string setId, ResourceKey item) =>
+        Add(_sets[setId], Contribution(_sets[setId].Definition, _sources[item]));
 
     void IMatchListener<string, ResourceKey>.OnMatchStopped(string setId, ResourceKey item)
     {
         if (_sets.TryGetValue(setId, out SetState? set))
         {
-            Remove(set, _sources[item]);
+            Remove(set, Contribution(set.Definition, _sources[item]));
         }
     }
 
-    private void Add(SetState set, SetSource source)
+    private void Add(SetState set, IEnumerable<IpSetMember> members)
     {
-        foreach (IpSetMember member in Contribution(set.Definition, source))
+        foreach (IpSetMember member in members)
         {
             ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(set.Counts, member, out _);
             if (++count == 1)
@@ -109,9 +169,9 @@ internal sealed class SelectorIndex : IMatchListener<string, ResourceKey>
         }
     }
 
-    private void Remove(SetState set, SetSource source)
+    private void Remove(SetState set, IEnumerable<IpSetMember> members)
     {
-        foreach (IpSetMember member in Contribution(set.Definition, source))
+        foreach (IpSetMember member in members)
         {
             ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(set.Counts, member, out _);
             if (--count == 0)

@@ -19,6 +19,8 @@ internal interface IValidatedUpdates
 
     void OnHostEndpoint(ResourceKey key, HostEndpointValue? endpoint);
 
+    void OnServiceSlice(ResourceKey key, ServiceSlice? slice);
+
     void OnNetworkSet(ResourceKey key, SetSource? source);
 
     /// <param name="name">The node.</param>

@@ -208,7 +208,7 @@ internal sealed class RuleScanner(IScannedRulesListener listener) : IActiveRules
     private static string Service(string prefix, string service, IpSetType type, Dictionary<string, SetDefinition> sets)
     {
         string id = UniqueId.Make(prefix, service);
-        sets[id] = new SetDefinition(id, type, null);
+        sets[id] = new SetDefinition(id, type, null) { Service = service };
         return id;
     }
 

@@ -1,5 +1,6 @@
 using Weft.Model.Ipam;
 using Weft.Model.Keys;
+using Weft.Model.Kubernetes;
 using Weft.Model.Resources;
 using Weft.Policy.Conversion;
 using Weft.Policy.Output;
@@ -44,9 +45,14 @@ internal sealed class ValidationFilter(string nodeName, ConfigurationResolver co
             OnWorkload(key, update);
         }
         else if (key.Kind == ResourceKind.NetworkPolicy || key.Kind == ResourceKind.GlobalNetworkPolicy
-            || key.Kind == ResourceKind.StagedNetworkPolicy || key.Kind == ResourceKind.StagedGlobalNetworkPolicy)
+            || key.Kind == ResourceKind.StagedNetworkPolicy || key.Kind == ResourceKind.StagedGlobalNetworkPolicy || key.Kind == ResourceKind.StagedKubernetesNetworkPolicy
+            || key.Kind == ResourceKind.KubernetesNetworkPolicy || key.Kind == ResourceKind.KubernetesClusterNetworkPolicy)
         {
             OnPolicy(key, resource, update.Problem);
+        }
+        else if (key.Kind == ResourceKind.EndpointSlice)
+        {
+            output.OnServiceSlice(key, update.Value is EndpointSlice slice ? SliceConversion.Convert(key, slice) : null);
         }
         else if (key.Kind == ResourceKind.Profile)
         {

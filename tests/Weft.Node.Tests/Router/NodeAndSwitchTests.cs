@@ -123,6 +123,12 @@ public sealed class NodeAndSwitchTests : IAsyncDisposable
         PutBlock("10.244.2.0/26", "confirmed");
         _node.Ip("route add 10.244.9.9/32 dev cali1 proto 80");
         _node.Ip("route add 10.244.1.5/32 dev cali1 proto 80");
+
+        // Tunnel ends of other nodes, which only those announce.
+        _node.Ip("link add vxlan.calico type vxlan id 4096 dstport 4789 local 172.16.9.2");
+        _node.Ip("link set vxlan.calico up");
+        _node.Ip("route add 10.244.9.8/32 dev vxlan.calico proto 80");
+        _node.Ip("route add 10.244.9.7/32 via 172.16.9.1 dev eth0 proto 80");
         await Routes(_tor, "10.244.1.0/26 via 172.16.9.2 dev eth0 metric 1024", "10.244.2.0/26 via 172.16.9.2 dev eth0 metric 1024", "10.244.9.9/32 via 172.16.9.2 dev eth0 metric 1024");
 
         _node.Ip("route del 10.244.9.9/32 dev cali1 proto 80");
