@@ -25,6 +25,8 @@ usage: ./build.sh VERB [arguments]
   interop        only the tests beside other BGP daemons (BIRD 2 and 3, FRR, GoBGP) and hostile peers; needs root
   build          compile the solution (JIT)
   publish        make the executable artifacts/publish/weft (Native AOT, trimmed, no warnings)
+  pack           artifacts/pack: .deb, .rpm and tarball for amd64 and arm64, bill of materials, checksums; checked by lintian, rpmlint and qemu; needs root
+  repro          build and pack twice from scratch and compare the bytes; needs root
   bench          run the benchmarks of tests/Weft.Bench against the incumbents; needs root
   soak [MIN]     12 simulated hours of churn through a RIB, 100000 allocations (WEFT_IPAM_SOAK) by processes that are killed,
                  then churn the rack for MIN minutes (default 5): leaks, drift; needs root
@@ -73,9 +75,14 @@ setup_runtime() { install iproute2 iptables nftables kmod; }
 setup_tests() {
     install etcd-server etcd-client bird2 tshark ipset openssl procps iputils-ping conntrack gcc libc6-dev systemd
     install podman containerd runc containernetworking-plugins busybox-static # the CNI plugin under real runtimes, in chains with Debian's plugins
+    setup_pack
+    install debootstrap systemd-container # a real systemd, for tests/Weft.Appliance
     install zsh fish mandoc # completion and manual pages, read by what they are for
     setup_peers
 }
+
+# What packaging/pack.sh needs.
+setup_pack() { install rpm jq binutils; }
 
 # Debian's own BGP daemons, and BIRD 3 of the next suite unpacked beside the machine (its tests say why when that was not possible).
 setup_peers() {
@@ -106,6 +113,67 @@ cmd_publish() {
     if [ -f "$staging/weft.dbg" ]; then mv -f "$staging/weft.dbg" "$root/artifacts/weft.dbg"; fi
     rm -rf "$staging"
     say "published $executable ($(stat -c %s "$executable") bytes)"
+}
+
+# The version of the packages: the tag, with the commits since then, and without a tag 0.1.0~git, which sorts below 0.1.0.
+version() {
+    local described count commit
+    if described=$(git -C "$root" describe --tags --match 'v[0-9]*' --long --abbrev=8 2>/dev/null); then
+        commit=${described##*-g} described=${described%-g*}
+        count=${described##*-} described=${described%-*}
+        described=${described#v}
+        [ "$count" = 0 ] && echo "$described" || echo "$described+git$count.$commit"
+    elif count=$(git -C "$root" rev-list --count HEAD 2>/dev/null); then
+        echo "0.1.0~git$count.$(git -C "$root" rev-parse --short=8 HEAD)"
+    else
+        echo '0.1.0~git'
+    fi
+}
+
+# publish_for RID DIRECTORY: the executable of another architecture (or anew, elsewhere), without warnings.
+publish_for() {
+    local log="$root/artifacts/publish-$1.log"
+    dotnet publish "$root/src/Weft/Weft.csproj" -c Release -r "$1" -v minimal --nologo -o "$2" >"$log" 2>&1 || { tail -20 "$log" >&2; die "publish for $1 failed; the whole log is $log"; }
+    ! grep -E 'warning (IL|NETSDK|CS|CA|NU)[0-9]+' "$log" >&2 || die "publish must have no warnings"
+    cp "$root/src/Weft/obj/project.assets.json" "$2.assets.json"
+}
+
+cmd_pack() {
+    need_root pack
+    setup_toolchain
+    setup_pack
+    install lintian rpmlint gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
+    local out="$root/artifacts/pack" build="$root/artifacts/build" rid
+    rm -rf "$out" "$build"
+    mkdir -p "$out" "$build"
+    for rid in linux-x64 linux-arm64; do publish_for $rid "$build/$rid"; done
+    run_arm64 "$build/linux-arm64/weft"
+    bash "$root/packaging/pack.sh" "$out" "$WEFT_VERSION" amd64 "$build/linux-x64/weft" "$build/linux-x64/weft" "$build/linux-x64.assets.json"
+    bash "$root/packaging/pack.sh" "$out" "$WEFT_VERSION" arm64 "$build/linux-arm64/weft" "$build/linux-x64/weft" "$build/linux-arm64.assets.json"
+    (cd "$out" && sha256sum -- weft* >SHA256SUMS)
+    lintian --allow-root --fail-on error "$out"/*.deb >&2 || die "lintian has found errors"
+    rpmlint --config "$root/packaging/rpm/rpmlint.toml" "$out"/*.rpm >&2 || die "rpmlint has found errors"
+    ls -l "$out" >&2
+}
+
+# The arm64 executable under emulation: it starts, and answers as a CNI plugin.
+run_arm64() {
+    local arm64=(qemu-aarch64-static -L /usr/aarch64-linux-gnu "$1")
+    "${arm64[@]}" version | grep -qF "weft $WEFT_VERSION" || die "the arm64 executable does not say its version"
+    echo '{"cniVersion":"1.0.0"}' | CNI_COMMAND=VERSION "${arm64[@]}" | grep -q '"supportedVersions":\[.*"1.1.0"' || die "the arm64 executable does not answer CNI VERSION"
+    "${arm64[@]}" config check "$root/packaging/config/switch.conf" >/dev/null || die "the arm64 executable does not read the example settings"
+}
+
+cmd_repro() {
+    need_root repro
+    local first="$root/artifacts/pack-first"
+    rm -rf "$first"
+    cmd_pack
+    mv "$root/artifacts/pack" "$first"
+    find "$root/src" -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} +
+    cmd_pack
+    diff "$first/SHA256SUMS" "$root/artifacts/pack/SHA256SUMS" || die "two builds differ"
+    say "two builds gave the same bytes"
 }
 
 cmd_lab() {
@@ -219,10 +287,15 @@ cmd_clean() {
     find "$root/src" "$root/tests" -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} +
 }
 
+# Compiled in (src/Directory.Build.props), and the time stamp of everything in a package.
+WEFT_VERSION=${WEFT_VERSION:-$(version)}
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 0)}
+export WEFT_VERSION SOURCE_DATE_EPOCH
+
 verb=${1:-help}
 [ $# -eq 0 ] || shift
 case $verb in
-    build | publish | test | interop | lab | bench | soak | fuzz | clean) "cmd_$verb" "$@" ;;
+    build | publish | pack | repro | test | interop | lab | bench | soak | fuzz | clean) "cmd_$verb" "$@" ;;
     help | -h | --help) usage ;;
     *)
         usage >&2

@@ -48,6 +48,9 @@ public sealed class RoleContext
 
     public SystemdNotifier Systemd { get; init; } = SystemdNotifier.None;
 
+    /// <summary>Sockets that the service manager holds for the role, by their paths.</summary>
+    public InheritedSockets Sockets { get; init; } = InheritedSockets.None;
+
     /// <summary>Fires on SIGHUP; the role decides what a reload means.</summary>
     public ReloadSignal Reload { get; init; } = new();
 

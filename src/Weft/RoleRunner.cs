@@ -68,6 +68,7 @@ internal static class RoleRunner
                 Time = context.Time,
                 Environment = context.Environment,
                 Systemd = systemd,
+                Sockets = InheritedSockets.Create((string?)context.Environment["LISTEN_PID"], (string?)context.Environment["LISTEN_FDS"], Environment.ProcessId),
                 Reload = reload,
                 ReadSettingsAgain = Read,
             },

@@ -71,6 +71,38 @@ public sealed class UnitTests : IDisposable
         Assert.DoesNotContain($"weft-{role}.service:", outcome.Error, StringComparison.Ordinal);
     }
 
+    /// <summary>The exposure by systemd's own measure, from 0 (locked up) to 10; what is left is justified in the unit.</summary>
+    [Theory]
+    [InlineData("store", 30)]
+    [InlineData("router", 30)]
+    [InlineData("agent", 50)]
+    public async Task Unit_ExposesLittle(string role, int tenths)
+    {
+        string unit = Path.Combine(Path.GetDirectoryName(Executable.Path)!, "../../systemd", $"weft-{role}.service");
+
+        Outcome outcome = await Executable.RunAsync("systemd-analyze", ["security", "--offline=true", "--no-pager", $"--threshold={tenths}", unit], string.Empty);
+
+        Assert.True(outcome.ExitCode == 0, outcome.Output + outcome.Error);
+    }
+
+    /// <summary>systemd-socket-activate stands for the manager: it opens the socket, waits for the first client, and becomes the agent.</summary>
+    [Fact]
+    public async Task Agent_AnswersOnTheSocketThatTheManagerHolds_AndLeavesItThere()
+    {
+        string file = Path.Combine(_folder, "weft.conf"), path = Path.Combine(_folder, "agent.sock");
+        await File.WriteAllTextAsync(file, $"[datastore]\nendpoints = http://127.0.0.1:2379\n[node]\nname = unit\nipv4-address = 10.9.9.9/24\n[agent]\nrun-dir = {_folder}\n");
+        using Process process = _space.Start(new ProcessStartInfo("systemd-socket-activate", ["-l", path, Executable.Path, "agent", "--config", file]) { RedirectStandardError = true });
+        Task<string> log = process.StandardError.ReadToEndAsync();
+        await Executable.EventuallyAsync("the manager listens", () => Task.FromResult(File.Exists(path)));
+
+        Outcome status = await Executable.RunAsync("node", "status", "--run-dir", _folder);
+        Process.Start("kill", ["-TERM", process.Id.ToString()]).WaitForExit();
+        await process.WaitForExitAsync();
+
+        Assert.True(status.Output.Contains("Agent of node unit", StringComparison.Ordinal), $"{status.Output}{status.Error}{await log}");
+        Assert.True(File.Exists(path));
+    }
+
     private static async Task<string> ReceiveAsync(Socket manager, string expected)
     {
         byte[] buffer = new byte[4096];

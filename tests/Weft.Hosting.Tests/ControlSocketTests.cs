@@ -28,6 +28,25 @@ public sealed class ControlSocketTests : IAsyncDisposable
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_path));
     }
 
+    [Fact]
+    public async Task InheritedSocket_IsAnswered_AndStaysWhenTheServerGoes()
+    {
+        using Socket held = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        held.Bind(new UnixDomainSocketEndPoint(_path));
+        held.Listen();
+        Socket copy = new(new SafeSocketHandle(held.SafeHandle.DangerousGetHandle(), ownsHandle: false));
+        ControlServer server = ControlServer.Listen(_path, (_, _) => Task.FromResult<JsonNode?>(new JsonObject { ["ok"] = true }), TimeProvider.System, inherited: copy);
+        Task running = server.RunAsync(_stop.Token);
+
+        JsonNode answer = await ControlClient.RequestAsync(_path, new JsonObject(), CancellationToken.None);
+        await _stop.CancelAsync();
+        await running;
+        await server.DisposeAsync();
+
+        Assert.True((bool?)answer["ok"]);
+        Assert.True(File.Exists(_path));
+    }
+
     [Theory]
     [InlineData("this is not JSON\n", "not JSON")]
     [InlineData("[1,2]\n", "expected one JSON object")]

@@ -53,6 +53,24 @@ public sealed class SettingsReaderTests : IDisposable
         Assert.Contains("3s to 18h", reader.Problems[2], StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("bgp.key", "/bgp.key")]
+    [InlineData("other.key", "/weft_other.key")]
+    public void FileWithoutASlash_IsACredentialOfTheUnit(string name, string expected)
+    {
+        string folder = Directory.CreateTempSubdirectory("weft-credentials-").FullName;
+        File.WriteAllText(folder + expected, "secret");
+        Setting<string> key = Setting.Text("neighbor:*", "password-file", string.Empty, "Key.", "path"), text = Setting.Text("neighbor:*", "description", string.Empty, "Text.");
+
+        SettingsReader reader = Read($"[neighbor:a]\npassword-file = {name}\ndescription = {name}\n", new Hashtable { ["CREDENTIALS_DIRECTORY"] = folder });
+        SettingsReader without = Read($"[neighbor:a]\npassword-file = {name}\n", new Hashtable());
+
+        Assert.Equal(folder + expected, reader.Get(key, "a"));
+        Assert.Equal(name, reader.Get(text, "a"));
+        Assert.Equal(name, without.Get(key, "a"));
+        Directory.Delete(folder, recursive: true);
+    }
+
     [Fact]
     public void MissingRequiredKey_IsReported()
     {

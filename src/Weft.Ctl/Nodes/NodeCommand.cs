@@ -10,13 +10,14 @@ namespace Weft.Ctl.Nodes;
 /// <summary>weft node status: what the agent and the router of this machine say of themselves, over their control sockets.</summary>
 public sealed class NodeCommand : CtlCommand
 {
-    private const string DefaultRunDir = "/run/weft";
+    private const string AgentRunDir = "/run/weft";
+    private const string RouterRunDir = "/run/weft/router";
 
-    private static readonly CommandOption s_runDir = new("--run-dir", null, "DIR", $"Where the sockets are (default [agent] and [router] run-dir of the settings, {DefaultRunDir}).");
+    private static readonly CommandOption s_runDir = new("--run-dir", null, "DIR", $"Where the sockets are (default [agent] and [router] run-dir of the settings, {AgentRunDir} and {RouterRunDir}).");
     private static readonly CommandOption s_output = new("--output", "-o", "json", "The answers as they come.");
 
-    private static readonly Setting<string> s_agentRunDir = Setting.Text("agent", "run-dir", DefaultRunDir, "Folder of agent.sock.", "path");
-    private static readonly Setting<string> s_routerRunDir = Setting.Text("router", "run-dir", DefaultRunDir, "Folder of router.sock.", "path");
+    private static readonly Setting<string> s_agentRunDir = Setting.Text("agent", "run-dir", AgentRunDir, "Folder of agent.sock.", "path");
+    private static readonly Setting<string> s_routerRunDir = Setting.Text("router", "run-dir", RouterRunDir, "Folder of router.sock.", "path");
 
     public NodeCommand()
         : base(null)

@@ -42,7 +42,7 @@ public static class ManualPage
         foreach ((string file, string meaning) in (ReadOnlySpan<(string, string)>)
         [
             ("/etc/weft/weft.conf", "Settings of all roles of this machine; see weft.conf(5)."),
-            ("/run/weft/agent.sock, /run/weft/router.sock", "Control sockets of the running roles, for root only."),
+            ("/run/weft/agent.sock, /run/weft/router/router.sock", "Control sockets of the running roles, each for its owner and root only."),
             ("/var/lib/weft", "The embedded datastore, and what \"weft uninstall --restore\" needs to know."),
         ])
         {

@@ -22,6 +22,9 @@ public interface ISetting
 
     /// <summary>Markdown for the reference page, below the table of the section: for values with a language of their own. Mostly empty.</summary>
     string Notes => string.Empty;
+
+    /// <summary>The value names a file. A name without a slash is that of a credential of the unit (LoadCredential=), where there is such.</summary>
+    bool IsPath => Form.StartsWith("path", StringComparison.Ordinal);
 }
 
 /// <summary>Turns the text of a setting into a value; the reason says what was expected.</summary>

@@ -16,6 +16,7 @@ public sealed class SettingsReader
     private readonly List<string> _problems = [];
     private readonly Dictionary<string, (string Value, string Origin)> _values = new(StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<string> _sections = new(StringComparer.OrdinalIgnoreCase);
+    private string? _credentials;
 
     private SettingsReader(string path) => Path = path;
 
@@ -33,7 +34,7 @@ public sealed class SettingsReader
     /// <param name="arguments">Settings given on the command line, as ("section", "key", "value").</param>
     public static SettingsReader Load(string? path, IDictionary environment, params ReadOnlySpan<(string Section, string Key, string Value)> arguments)
     {
-        SettingsReader reader = new(path ?? DefaultPath);
+        SettingsReader reader = new(path ?? DefaultPath) { _credentials = (string?)environment["CREDENTIALS_DIRECTORY"] };
         reader.ReadFile(required: path is not null);
         foreach (DictionaryEntry entry in environment)
         {
@@ -88,7 +89,7 @@ public sealed class SettingsReader
     {
         if (_values.TryGetValue(FullKey(setting, instance), out (string Value, string Origin) found))
         {
-            if (setting.Parse(found.Value.Trim(), out T value, out string reason))
+            if (setting.Parse(((ISetting)setting).IsPath ? PathOf(found.Value.Trim()) : found.Value.Trim(), out T value, out string reason))
             {
                 return value;
             }
@@ -144,6 +145,14 @@ public sealed class SettingsReader
             }
         }
     }
+
+    /// <summary>
+    /// Credentials are the way of keys and passwords to a role that may not read /etc (systemd.exec(5)): the units load the folder /etc/weft/credentials under
+    /// the name "weft", so a file "bgp.key" there arrives as "weft_bgp.key".
+    /// </summary>
+    private string PathOf(string value) =>
+        value.Length == 0 || value.Contains('/') || string.IsNullOrEmpty(_credentials) ? value
+        : ((string[])[$"{_credentials}/{value}", $"{_credentials}/weft_{value}"]).FirstOrDefault(File.Exists) ?? value;
 
     private static string SectionOf(ISetting setting, string? instance) =>
         setting.Section.EndsWith(":*", StringComparison.Ordinal) ? setting.Section[..^1] + instance : setting.Section;

@@ -30,11 +30,12 @@ public sealed class ControlServer : IAsyncDisposable
     private readonly ControlLinesHandler _handler;
     private readonly SemaphoreSlim _slots;
     private readonly TimeProvider _time;
+    private readonly bool _ownsFile;
     private int _open;
 
-    private ControlServer(Socket listener, string path, ControlLinesHandler handler, int maxConnections, TimeProvider time)
+    private ControlServer(Socket listener, string path, bool ownsFile, ControlLinesHandler handler, int maxConnections, TimeProvider time)
     {
-        (_listener, Path, _handler, _time) = (listener, path, handler, time);
+        (_listener, Path, _ownsFile, _handler, _time) = (listener, path, ownsFile, handler, time);
         _slots = new SemaphoreSlim(maxConnections);
     }
 
@@ -43,8 +44,13 @@ public sealed class ControlServer : IAsyncDisposable
     /// <summary>
     /// Binds the path with mode 0600. A socket file left by a dead process is replaced; one that answers is not.
     /// </summary>
+    /// <param name="path">Of the socket file.</param>
+    /// <param name="handler">Answers one request.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="maxConnections">How many requests are answered at once; more wait.</param>
+    /// <param name="inherited">A socket that listens on the path already and outlives this process: its file is neither made nor removed here.</param>
     /// <exception cref="IOException">Another process answers on the path, or it cannot be created; the text says which.</exception>
-    public static ControlServer Listen(string path, ControlHandler handler, TimeProvider time, int maxConnections = 64) => ListenForLines(
+    public static ControlServer Listen(string path, ControlHandler handler, TimeProvider time, int maxConnections = 64, Socket? inherited = null) => ListenForLines(
         path,
         async (request, answer, stop) =>
         {
@@ -54,11 +60,17 @@ public sealed class ControlServer : IAsyncDisposable
             }
         },
         time,
-        maxConnections);
+        maxConnections,
+        inherited);
 
     /// <inheritdoc cref="Listen"/>
-    public static ControlServer ListenForLines(string path, ControlLinesHandler handler, TimeProvider time, int maxConnections = 64)
+    public static ControlServer ListenForLines(string path, ControlLinesHandler handler, TimeProvider time, int maxConnections = 64, Socket? inherited = null)
     {
+        if (inherited is not null)
+        {
+            return new ControlServer(inherited, path, ownsFile: false, handler, maxConnections, time);
+        }
+
         string? folder = System.IO.Path.GetDirectoryName(path);
         if (folder is { Length: > 0 })
         {
@@ -83,7 +95,7 @@ public sealed class ControlServer : IAsyncDisposable
             throw new IOException($"cannot listen on {path}: {e.Message}", e);
         }
 
-        return new ControlServer(listener, path, handler, maxConnections, time);
+        return new ControlServer(listener, path, ownsFile: true, handler, maxConnections, time);
     }
 
     /// <summary>Accepts until stopped, then waits for requests that are being answered.</summary>
@@ -113,7 +125,11 @@ public sealed class ControlServer : IAsyncDisposable
     public ValueTask DisposeAsync()
     {
         _listener.Dispose();
-        File.Delete(Path);
+        if (_ownsFile)
+        {
+            File.Delete(Path);
+        }
+
         _slots.Dispose();
         return ValueTask.CompletedTask;
     }

@@ -111,7 +111,7 @@ internal sealed class AgentProcess
         ControlServer control;
         try
         {
-            control = ControlServer.Listen(_parts.Settings.SocketPath, _server.AnswerAsync, _context.Time);
+            control = ControlServer.Listen(_parts.Settings.SocketPath, _server.AnswerAsync, _context.Time, inherited: _context.Sockets.Take(_parts.Settings.SocketPath));
         }
         catch (IOException e)
         {

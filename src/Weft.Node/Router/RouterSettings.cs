@@ -33,7 +33,7 @@ internal sealed record RouterSettings
     public static readonly Setting<IReadOnlyList<IpPrefix>> NetworksSetting = Setting.List<IpPrefix>(
         "router", "networks", "", "prefix, ...", Setting.ParsePrefix, "Prefixes announced as routes of our own.");
 
-    public static readonly Setting<string> RunDirectorySetting = Setting.Text("router", "run-dir", "/run/weft",
+    public static readonly Setting<string> RunDirectorySetting = Setting.Text("router", "run-dir", "/run/weft/router",
         "Folder of the control socket router.sock.", "path");
 
     public static readonly Setting<TimeSpan> HoldTimeSetting = Setting.Duration("router", "hold-time", "90s", TimeSpan.Zero, TimeSpan.FromSeconds(65535),
@@ -116,7 +116,7 @@ internal sealed record RouterSettings
 
     public ImmutableArray<IpPrefix> Networks { get; init; } = [];
 
-    public string RunDirectory { get; init; } = "/run/weft";
+    public string RunDirectory { get; init; } = "/run/weft/router";
 
     public TimeSpan HoldTime { get; init; } = TimeSpan.FromSeconds(90);
 
