@@ -5,7 +5,7 @@
 #   GENERATOR   an executable of the same version that runs on this machine: it prints the manual and the completion scripts
 #   ASSETS      project.assets.json of the build, for the bill of materials
 #
-# PACK_KINDS names fewer than the three kinds, and PACK_COMPRESSION another xz level than the best: tests are in a hurry.
+# PACK_KINDS names fewer than the three kinds, and PACK_COMPRESSION another level than the best, 1 to 9: tests are in a hurry.
 set -euo pipefail
 out=$1 version=$2 arch=$3 executable=$4 generator=$5 assets=$6
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -48,7 +48,7 @@ tarball() {
     cp -a "$tree" "$work/$name"
     install -m 644 "$root/LICENSE" "$work/$name/LICENSE"
     settle "$work/$name"
-    tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --format=gnu -cf - "$name" | gzip -9n >"$out/$name.tar.gz"
+    tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --format=gnu -cf - "$name" | gzip -n"${PACK_COMPRESSION:-9}" >"$out/$name.tar.gz"
 }
 
 deb() {
@@ -78,7 +78,7 @@ rpm() {
     mv "$package/usr/share/zsh/vendor-completions" "$package/usr/share/zsh/site-functions"
     settle "$package"
     mkdir -p "$top"
-    sed "s|@VERSION@|$version|; s|@TREE@|$package|; s|@DATE@|$(date -u -d "@$SOURCE_DATE_EPOCH" '+%a %b %d %Y')|" \
+    sed "s|@VERSION@|$version|; s|@TREE@|$package|; s|@LEVEL@|${PACK_COMPRESSION:-19}|; s|@DATE@|$(date -u -d "@$SOURCE_DATE_EPOCH" '+%a %b %d %Y')|" \
         "$root/packaging/rpm/weft.spec" >"$work/weft.spec"
     rpmbuild -bb --quiet --target "$machine" --define "_topdir $top" "$work/weft.spec" >"$work/rpm.log" 2>&1 || { cat "$work/rpm.log" >&2; exit 1; }
     cp "$top/RPMS/$machine"/*.rpm "$out/weft-$version-1.$machine.rpm"

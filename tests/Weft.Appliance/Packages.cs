@@ -17,7 +17,7 @@ internal static class Packages
 
     public static async Task PackAsync(string kinds, string version, string folder)
     {
-        Dictionary<string, string> environment = new() { ["PACK_KINDS"] = kinds, ["PACK_COMPRESSION"] = "0", ["SOURCE_DATE_EPOCH"] = "1700000000" };
+        Dictionary<string, string> environment = new() { ["PACK_KINDS"] = kinds, ["PACK_COMPRESSION"] = "1", ["SOURCE_DATE_EPOCH"] = "1700000000" };
         string assets = Path.Combine(Repository, "src/Weft/obj/project.assets.json");
         (await Executable.RunAsync("bash", [Path.Combine(Repository, "packaging/pack.sh"), folder, version, "amd64", Executable.Path, Executable.Path, assets], string.Empty, environment)).MustSucceed();
     }
