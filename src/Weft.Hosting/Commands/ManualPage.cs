@@ -43,7 +43,8 @@ public static class ManualPage
         [
             ("/etc/weft/weft.conf", "Settings of all roles of this machine; see weft.conf(5)."),
             ("/run/weft/agent.sock, /run/weft/router/router.sock", "Control sockets of the running roles, each for its owner and root only."),
-            ("/var/lib/weft", "The embedded datastore, and what \"weft uninstall --restore\" needs to know."),
+            ("/etc/weft/credentials", "Keys and passwords for roles that may not read them themselves: a setting names them without a slash."),
+            ("/var/lib/weft/store", "The embedded datastore."),
         ])
         {
             text.Append(".TP\n.I ").Append(Escape(file)).Append('\n').Append(Escape(meaning)).Append('\n');
