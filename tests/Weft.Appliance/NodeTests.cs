@@ -1,4 +1,5 @@
-using System.Diagnostics;
+// Machines share the control groups of their host: one at a time.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
 
 namespace Weft.Appliance;
 
@@ -34,10 +35,10 @@ public sealed class NodeTests(Node node) : IClassFixture<Node>
     public async Task CniCall_WaitsThroughARestartOfTheAgent()
     {
         // Stopped as a process is that hangs or starts: the socket takes the call, and the next agent answers it.
-        await node.Machine.ShAsync("systemctl kill -s STOP weft-agent");
+        await node.Machine.ShAsync("systemctl kill --kill-who=main -s STOP weft-agent");
         await node.Machine.ShAsync("ip netns add pod2");
         Task<Outcome> call = node.CniAsync("ADD", "pod2");
-        await node.Machine.ShAsync("systemctl kill -s KILL weft-agent");
+        await node.Machine.ShAsync("systemctl kill --kill-who=main -s KILL weft-agent");
 
         Outcome answer = await call;
         Outcome gone = await node.CniAsync("DEL", "pod2");
@@ -54,7 +55,7 @@ public sealed class NodeTests(Node node) : IClassFixture<Node>
         await node.Machine.ShAsync("mkdir -p /run/systemd/system/weft-store.service.d && printf '[Service]\\nWatchdogSec=1\\n' >/run/systemd/system/weft-store.service.d/fast.conf && systemctl daemon-reload && systemctl restart weft-store");
         string before = await node.StateAsync("weft-store", "MainPID");
 
-        await node.Machine.ShAsync("systemctl kill -s STOP weft-store");
+        await node.Machine.ShAsync("systemctl kill --kill-who=main -s STOP weft-store");
         await Executable.EventuallyAsync("another process", async () => await node.StateAsync("weft-store", "MainPID") is var now && now != "0" && now != before);
         await node.ActiveAsync("weft-store");
 
@@ -109,7 +110,7 @@ public sealed class NodeTests(Node node) : IClassFixture<Node>
     private async Task KillAsync(string unit)
     {
         string before = await node.StateAsync(unit, "MainPID");
-        await node.Machine.ShAsync($"systemctl kill -s KILL {unit}");
+        await node.Machine.ShAsync($"systemctl kill --kill-who=main -s KILL {unit}");
         await Executable.EventuallyAsync("another process", async () => await node.StateAsync(unit, "MainPID") is var now && now != "0" && now != before);
         await node.ActiveAsync(unit);
     }

@@ -62,6 +62,8 @@ public sealed class UnitTests : IDisposable
     {
         string unit = Path.Combine(Path.GetDirectoryName(Executable.Path)!, "../../systemd", $"weft-{role}.service");
         string copy = Path.Combine(_folder, $"weft-{role}.service");
+        File.Copy(Path.Combine(Path.GetDirectoryName(unit)!, "weft-agent.socket"), Path.Combine(_folder, "weft-agent.socket"));
+
         // The check wants the program to exist where the unit says.
         await File.WriteAllTextAsync(copy, (await File.ReadAllTextAsync(unit)).Replace("/usr/bin/weft", Executable.Path, StringComparison.Ordinal));
 
