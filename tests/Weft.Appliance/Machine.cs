@@ -8,6 +8,9 @@ namespace Weft.Appliance;
 /// </summary>
 internal sealed class Machine : IAsyncDisposable
 {
+    /// <summary>The collection of all tests with machines: these share the control groups of their host.</summary>
+    public const string OneAtATime = "machines";
+
     /// <summary>systemd-nspawn's exit code when the machine asks to be started again.</summary>
     private const int RebootWanted = 133;
 

@@ -1,9 +1,7 @@
-// Machines share the control groups of their host: one at a time.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
-
 namespace Weft.Appliance;
 
 /// <summary>What the units promise, on a node with traffic and BGP up. Each test leaves the node as it found it.</summary>
+[Collection(Machine.OneAtATime)]
 public sealed class NodeTests(Node node) : IClassFixture<Node>
 {
     [Theory]

@@ -1,6 +1,7 @@
 namespace Weft.Appliance;
 
 /// <summary>The life of a package on a machine: upgrade and downgrade with traffic, reboot, remove, purge; the rpm in an rpm database of its own; equal bytes.</summary>
+[Collection(Machine.OneAtATime)]
 public sealed class PackageTests
 {
     [Fact]
