@@ -118,6 +118,7 @@ public sealed partial class Node : IAsyncLifetime
     /// <summary>One packet every ten milliseconds from the switch to the pod while the action runs and a second longer; fails when one is lost.</summary>
     public async Task WithoutLossAsync(Func<Task> action)
     {
+        await Executable.EventuallyAsync("the switch reaches the pod", ReachesPodAsync);
         using Process ping = _space!.Start(new ProcessStartInfo("ping", ["-i0.01", "-W2", "-q", PodAddress]) { RedirectStandardOutput = true });
         Task<string> output = ping.StandardOutput.ReadToEndAsync();
         await action();
