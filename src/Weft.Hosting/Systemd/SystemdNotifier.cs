@@ -12,6 +12,9 @@ public sealed class SystemdNotifier : IDisposable
     /// <summary>For a process without a service manager: every call does nothing.</summary>
     public static readonly SystemdNotifier None = new(null, null);
 
+    /// <summary>A manager that does not read must not stop the role that tells it something.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
+
     private readonly Socket? _socket;
     private readonly UnixDomainSocketEndPoint? _endPoint;
 
@@ -19,7 +22,10 @@ public sealed class SystemdNotifier : IDisposable
     {
         _endPoint = endPoint;
         WatchdogPeriod = watchdog;
-        _socket = endPoint is null ? null : new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        _socket = endPoint is null ? null : new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified)
+        {
+            SendTimeout = (int)s_patience.TotalMilliseconds,
+        };
     }
 
     /// <summary>How often the watchdog must be fed at the latest (WATCHDOG_USEC), or null when there is none. Feed it at half that period.</summary>
@@ -66,7 +72,7 @@ public sealed class SystemdNotifier : IDisposable
         }
         catch (SocketException)
         {
-            // The manager is restarting or gone; it asks again by its own means, and the role's work does not depend on it.
+            // The manager is restarting, gone or does not read; it asks again by its own means, and the role's work does not depend on it.
         }
     }
 }
