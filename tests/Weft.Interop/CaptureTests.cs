@@ -111,6 +111,8 @@ public sealed class CaptureTests
             await listener.UntilAsync("the last routes", p => p.Saw(last6) && p.Saw(last4));
         }
 
+        // In from the feeder, out to the two others. What dumpcap has not yet taken from the kernel when it is stopped is lost.
+        await Shell.EventuallyAsync("all of it in the capture", async () => Occurrences(await File.ReadAllBytesAsync(capture), last6) >= 3, () => Task.FromResult(dumpcap.Log));
         await weft.Process.StopAsync();
         await dumpcap.StopAsync();
 
@@ -118,6 +120,17 @@ public sealed class CaptureTests
         Assert.Empty(await RemarksAsync(capture, sent, "4"));
         Assert.Contains(3, await FieldAsync(capture, $"{sent} && ip.dst == 10.99.0.3", "bgp.update.path_attribute.as_path_segment.type"));
         Assert.DoesNotContain(3, await FieldAsync(capture, $"{sent} && ip.dst == 10.99.0.5", "bgp.update.path_attribute.as_path_segment.type"));
+    }
+
+    private static int Occurrences(ReadOnlySpan<byte> data, ReadOnlySpan<byte> what)
+    {
+        int count = 0;
+        for (int at; (at = data.IndexOf(what)) >= 0; count++)
+        {
+            data = data[(at + what.Length)..];
+        }
+
+        return count;
     }
 
     private static byte[] ExternalRoutes(RawPeer to)

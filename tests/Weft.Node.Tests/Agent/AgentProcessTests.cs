@@ -81,14 +81,15 @@ public sealed class AgentProcessTests : IAsyncDisposable
     {
         _felix = FelixLocalSettings.Read(new Hashtable { ["FELIX_VXLANPORT"] = "4790", ["FELIX_GOGCTHRESHOLD"] = "99" }, "felix.cfg", []);
         await StartAsync();
-        await _store!.CreateAsync(
+        // The node's start-up makes one of its own, before or after.
+        await _store!.ApplyAsync(
             new ResourceKey(ResourceKind.FelixConfiguration, "node.node-a"),
             new FelixConfiguration
             {
                 Metadata = { Name = "node.node-a" },
                 Spec = { Fields = { ["natOutgoingExclusions"] = JsonSerializer.SerializeToElement("IPPoolsAndHostIPs"), ["bpfEnabled"] = JsonSerializer.SerializeToElement(true) } },
             },
-            default);
+            null, default);
 
         await Until(async () => (await ConfigAsync("--set")).Contains("natOutgoingExclusions", StringComparison.Ordinal), "configuration taken up");
         string set = await ConfigAsync("--set");

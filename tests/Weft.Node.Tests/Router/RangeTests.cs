@@ -101,6 +101,7 @@ public sealed class RangeTests : BirdPair
         Bird bird = StartBird(BirdSettings());
         RouterProcess weft = StartWeft(Range());
         await weft.UntilEstablished("leaves@172.16.9.2");
+        await weft.UntilEstablished("leaves6@fd16::2");
 
         await weft.AskAsync("shutdown", "name", "leaves");
         await Poll.UntilAsync(() => Names(weft), n => n.Contains("leaves Disabled") && !n.Any(s => s.StartsWith("leaves@")), n => string.Join(", ", n) + weft.Output);
