@@ -22,7 +22,7 @@ public abstract class RestartTests : PeerTests
         await Eventually("nothing is stale any more", async () => !(await weft.RoutesAsync()).Contains("\"stale\":true"), peer, weft, 30);
 
         await stop.CancelAsync();
-        Assert.Null(await watching);
+        Assert.True(await watching is null, $"{await watching}\n{weft.Process.Log}");
     }
 
     [Fact]

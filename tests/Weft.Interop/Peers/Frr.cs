@@ -83,7 +83,8 @@ internal sealed class Frr : IPeer
             "route-map MARK permit 10", $"set community {_plan.Marks.Standard}", $"set large-community {_plan.Marks.Large}", $"set extcommunity rt {_plan.Marks.RouteTarget}", "exit",
             $"router bgp {_plan.PeerAs}", $"bgp router-id {_plan.PeerIPv4}", "no bgp ebgp-requires-policy", "bgp log-neighbor-changes",
             "no bgp default ipv4-unicast", "no bgp network import-check", "coalesce-time 10",
-            .. _plan.GracefulRestart ? ["bgp graceful-restart", "bgp graceful-restart preserve-fw-state", "bgp graceful-restart restart-time 30"] : (string[])[],
+            // Without update-delay FRR on a busy machine sends End-of-RIB before its own routes, and RFC 4724 4.2 has them swept at once.
+            .. _plan.GracefulRestart ? ["update-delay 5", "bgp graceful-restart", "bgp graceful-restart preserve-fw-state", "bgp graceful-restart restart-time 30"] : (string[])[],
             _plan.Unnumbered ? $"{peer} interface remote-as external" : $"{peer} remote-as {_plan.WeftAs}", $"{peer} timers {Math.Max(1, _plan.HoldTime / 3)} {_plan.HoldTime}", $"{peer} timers connect 1",
             .. _plan.Unnumbered ? [] : (string[])[$"{peer} update-source {_plan.PeerAddress}"],
             .. _plan.Password is null ? [] : (string[])[$"{peer} password {_plan.Password}"],
