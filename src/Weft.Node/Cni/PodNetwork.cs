@@ -56,10 +56,13 @@ internal sealed class PodNetwork(ILogger logger, HostRoutes hostRoutes, NetNames
         RemoveFromHost(host, plan.HostName);
         try
         {
-            // The pod's side is born where it belongs: moving it there later would wait for RCU under the lock of all rtnetlink.
-            host.Links.CreateVeth(
-                new VethEnd(plan.HostName) { Mac = MacAddress.HostVeth, Mtu = plan.Mtu ?? 0, Queues = plan.Queues },
-                new VethEnd(plan.Name) { Mac = plan.Mac, Mtu = plan.Mtu ?? 0, Queues = plan.Queues, Namespace = pod }).ThrowIfFailed($"create veth {plan.HostName} with peer {plan.Name} in {plan.NetnsPath}");
+            NetlinkResult made = CreatePair(host, pod, plan);
+            if (made.Errno == Errno.EEXIST && DeleteRetired(host, pod, plan.Name))
+            {
+                made = CreatePair(host, pod, plan);
+            }
+
+            made.ThrowIfFailed($"create veth {plan.HostName} with peer {plan.Name} in {plan.NetnsPath}");
             LinkInfo hostSide = host.Links.Find(plan.HostName) ?? throw new KernelException($"find {plan.HostName}", Errno.ENODEV);
             OnHost(() => WriteSysctls(plan.HostSysctls));
             host.Links.SetUp(hostSide.Index, plan.Owner.ToString()).ThrowIfFailed($"set {plan.HostName} up");
@@ -85,6 +88,22 @@ internal sealed class PodNetwork(ILogger logger, HostRoutes hostRoutes, NetNames
             RemoveFromHost(host, plan.HostName);
             throw;
         }
+    }
+
+    /// <summary>The pod's side is born where it belongs: moving it there later would wait for RCU under the lock of all rtnetlink.</summary>
+    private static NetlinkResult CreatePair(RouteSocket host, NetNamespace pod, PodInterface plan) => host.Links.CreateVeth(
+        new VethEnd(plan.HostName) { Mac = MacAddress.HostVeth, Mtu = plan.Mtu ?? 0, Queues = plan.Queues },
+        new VethEnd(plan.Name) { Mac = plan.Mac, Mtu = plan.Mtu ?? 0, Queues = plan.Queues, Namespace = pod });
+
+    /// <summary>
+    /// A pair of an earlier call whose host side is taken out of service and not yet deleted keeps its name inside a pod that goes on living: a call that
+    /// was killed half-way leaves such a one. True when there was one, and it is gone now.
+    /// </summary>
+    private static bool DeleteRetired(RouteSocket host, NetNamespace pod, string name)
+    {
+        using RouteSocket inside = RouteSocket.Open(pod);
+        return inside.Links.Find(name) is { ParentIndex: > 0 } podSide && host.Links.Find(podSide.ParentIndex) is { Group: LinkReaper.Group, Kind: "veth" } retired
+            && host.Links.Delete(retired.Index) is { IsSuccess: true } or { Errno: Errno.ENODEV };
     }
 
     /// <summary>Runs inside the pod's namespace.</summary>
