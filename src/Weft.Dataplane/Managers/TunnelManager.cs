@@ -48,9 +48,6 @@ internal sealed class TunnelManager(
 
     private bool UsesIpip => family.Family == IpFamily.IPv4 && _settings.Encapsulation.HasFlag(Encapsulations.Ipip);
 
-    /// <summary>What of a packet the overlays in use leave to pods on this node, in bytes; null while nothing limits it.</summary>
-    public int? Mtu { get; private set; }
-
     public void OnUpdate(DataplaneUpdate update)
     {
         switch (update)
@@ -170,7 +167,6 @@ internal sealed class TunnelManager(
         bool six = family.Family == IpFamily.IPv6;
         int vxlanMtu = Size(six ? _settings.Tunnels.VxlanMtuV6 : _settings.Tunnels.VxlanMtu, six ? VxlanV6Overhead : VxlanOverhead);
         int ipipMtu = Size(_settings.Tunnels.IpipMtu, IpipOverhead);
-        Mtu = UsesVxlan && vxlanMtu > 0 ? vxlanMtu : UsesIpip && ipipMtu > 0 ? ipipMtu : null;
         if (!UsesVxlan)
         {
             tunnels.Vxlan.Set(null);
