@@ -136,10 +136,14 @@ public sealed class PolicyGraph : IValidatedUpdates
     void IValidatedUpdates.OnHostEndpoint(ResourceKey key, HostEndpointValue? endpoint)
     {
         HostEndpointValue? local = endpoint?.Node == _nodeName ? endpoint : null;
-        SetSource(key, endpoint?.Source);
+        SetSource(key, endpoint is { Problem: null } ? endpoint.Source : null);
+
+        // Also with a problem: which policies are for it says whether what passes through the host is policed.
         SetLocal(key, local?.Source);
         _resolver.SetHostEndpoint(key, local);
     }
+
+    void IValidatedUpdates.OnServiceCidrs(IReadOnlyList<IpPrefix> cidrs) => _sequencer.OnServiceCidrs(new ServiceCidrsUpdate(cidrs));
 
     void IValidatedUpdates.OnServiceSlice(ResourceKey key, ServiceSlice? slice) => Index.SetSlice(key, slice);
 

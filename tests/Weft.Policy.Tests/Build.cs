@@ -35,13 +35,24 @@ internal static class Build
         return new ModelUpdate(new ResourceKey(ResourceKind.WorkloadEndpoint, ns, name), endpoint, revision);
     }
 
-    public static ModelUpdate HostEndpoint(string name, string labels, string interfaceName = "eth0", string node = ThisNode, string ips = "", string profiles = "") => new(
+    public static ModelUpdate HostEndpoint(
+        string name, string labels, string interfaceName = "eth0", string node = ThisNode, string ips = "", string profiles = "", string ports = "") => new(
         new ResourceKey(ResourceKind.HostEndpoint, name),
         new HostEndpoint
         {
             Metadata = Meta(name, null, labels),
-            Spec = new HostEndpointSpec { Node = node, InterfaceName = interfaceName, ExpectedIPs = [.. List(ips)], Profiles = [.. List(profiles)] },
+            Spec = new HostEndpointSpec
+            {
+                Node = node, InterfaceName = interfaceName, ExpectedIPs = [.. List(ips)], Profiles = [.. List(profiles)],
+                Ports = [.. List(ports).Select(Port).Select(p => new EndpointPort { Name = p.Name ?? string.Empty, Protocol = p.Protocol, Port = p.Port })],
+            },
         },
+        1);
+
+    /// <param name="services">CIDRs of cluster addresses.</param>
+    public static ModelUpdate Bgp(string name, string services) => new(
+        new ResourceKey(ResourceKind.BGPConfiguration, name),
+        new BGPConfiguration { Metadata = Meta(name, null, ""), Spec = new BGPConfigurationSpec { ServiceClusterIPs = [.. List(services).Select(c => new ServiceCidr { Cidr = c })] } },
         1);
 
     public static ModelUpdate GlobalPolicy(
@@ -79,6 +90,11 @@ internal static class Build
             Metadata = Meta(name, null, ""),
             Spec = new StagedGlobalNetworkPolicySpec { Selector = selector, StagedAction = action, Ingress = [Allow(from: "role == 'staged'")] },
         },
+        1);
+
+    public static ModelUpdate StagedNamespacedPolicy(string name, string selector, Rule[]? ingress = null, string ns = "default") => new(
+        new ResourceKey(ResourceKind.StagedNetworkPolicy, ns, name),
+        new StagedNetworkPolicy { Metadata = Meta(name, ns, ""), Spec = new StagedNetworkPolicySpec { Selector = selector, Ingress = [.. ingress ?? []] } },
         1);
 
     public static ModelUpdate Profile(string name, string labels = "", Rule[]? ingress = null, Rule[]? egress = null) => new(

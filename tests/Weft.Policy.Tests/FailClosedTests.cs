@@ -171,6 +171,61 @@ public sealed class FailClosedTests
         Assert.Equal("Any", state.Config!.Global["workloadSourceSpoofing"]);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void InvalidPolicy_ClosesTheHostEndpoint_AndWhatPassesThroughOnlyIfItSpeaksOfThat(bool forward)
+    {
+        ModelUpdate bad = GlobalPolicy("bad", "id == 'h'", 1, ingress: [Rule("Alow")], edit: s => s.ApplyOnForward = forward);
+
+        Replay state = States.Run(
+            bad, HostEndpoint("h", "id=h", profiles: "p"), HostEndpoint("other", "", "eth1", profiles: "p"), Profile("p", "", [Allow()], [Allow()]),
+            GlobalPolicy("untracked", "id == 'h'", 2, ingress: [Allow()], egress: [Allow()], edit: s => (s.DoNotTrack, s.ApplyOnForward) = (true, true)),
+            GlobalPolicy("through", "id == 'h'", 3, ingress: [Allow()], edit: s => s.ApplyOnForward = true));
+
+        HostEndpointUpdate host = state.HostEndpoints["h"];
+        Assert.Contains("gnp/bad", host.Problem, StringComparison.Ordinal);
+        Assert.Equal((0, 0, 0, 0), (host.Tiers.Count, host.ProfileIds.Count, host.UntrackedTiers.Count, host.PreDnatTiers.Count));
+        Assert.Equal((forward, forward ? 0 : 1), (host.ClosesForwarded, host.ForwardTiers.Count));
+        Assert.Null(state.HostEndpoints["other"].Problem);
+    }
+
+    [Fact]
+    public void InvalidProfile_ClosesTheHostEndpoint()
+    {
+        Replay state = States.Run(HostEndpoint("h", "", profiles: "p"), Profile("p", "", [Rule("Alow")]));
+
+        Assert.Contains("profile p is invalid", state.HostEndpoints["h"].Problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void InvalidHostEndpoint_IsClosed_IsInNoSet_AndWhatPassesThroughIsLeftToItsPolicies()
+    {
+        Replay state = States.Run(
+            HostEndpoint("h", "id=h", ips: "172.16.0.1", ports: "http:icmp:80"), Workload("w", "", "10.0.0.1"), GlobalPolicy("g", "all()", 1, ingress: [Allow(from: "id == 'h'")]));
+
+        Assert.Contains("spec.ports", state.HostEndpoints["h"].Problem, StringComparison.Ordinal);
+        Assert.False(state.HostEndpoints["h"].ClosesForwarded);
+        Assert.All(state.Sets.Values, Assert.Empty);
+    }
+
+    [Fact]
+    public void HostEndpointThatBecomesUnreadable_IsClosed_UntilItIsRepaired()
+    {
+        PolicyGraph graph = new(ThisNode);
+        ModelUpdate good = HostEndpoint("h", "", profiles: "p");
+        Replay state = Flush(graph, good, Profile("p", "", [Allow()], [Allow()]));
+
+        graph.OnUpdate(Unreadable(good));
+        graph.Flush(state);
+        string? closed = state.HostEndpoints["h"].Problem;
+        graph.OnUpdate(good);
+        graph.Flush(state);
+
+        Assert.NotNull(closed);
+        Assert.Null(state.HostEndpoints["h"].Problem);
+    }
+
     private static Replay Flush(PolicyGraph graph, params ModelUpdate[] updates)
     {
         foreach (ModelUpdate update in updates)

@@ -338,4 +338,22 @@ public sealed class PolicyGraphTests
 
     private static IEnumerable<string> Members(Replay state, string selector) =>
         state.Sets[Selector.Parse(selector).Id].Select(m => m.ToString()).Order(StringComparer.Ordinal);
+
+    [Fact]
+    public void WorkloadsWithOneIdentity_TheSmallestNameHasIt()
+    {
+        Replay state = States.Run(
+            Workload("b", "", "10.0.0.2", edit: s => s.Pod = "same"), Workload("a", "", "10.0.0.1", edit: s => s.Pod = "same"), Workload("c", "", "10.0.0.3", edit: s => s.Pod = "same"),
+            Workload("d", "", "10.0.0.4"));
+
+        Assert.Equal(["default/a", "default/d"], state.Workloads.Values.Select(w => w.ResourceName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void BlocksOfServices_AreSent_OnceEach_InOrder()
+    {
+        Replay state = States.Run(Bgp("default", "10.96.0.0/12,fd10::/108,10.96.0.0/12"), Bgp("node.node1", "10.0.0.0/8"));
+
+        Assert.Equal(["10.96.0.0/12", "fd10::/108"], state.ServiceCidrs.Select(c => c.ToString()));
+    }
 }

@@ -22,6 +22,8 @@ public sealed class RandomWalkTests
         "role starts with 'w' && env not in {'test'}", "role == 'a' && role == 'b'", "role ==",
     ];
 
+    private static readonly string[] s_accounts = ["", "", "sa1", "sa2"];
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -67,19 +69,33 @@ public sealed class RandomWalkTests
             <= 3 => Workload(
                 $"w{ns}{n}", Pick(random, s_labels), random.Next(12) == 0 ? "10.0.0.0/24" : $"10.0.0.{random.Next(8)},fd00::{random.Next(4)}",
                 Pick(random, ["", $"kns.{ns}", $"kns.{ns},extra", "extra,missing"]), Pick(random, ["", "http:tcp:80", "http:tcp:8080,dns:udp:53"]),
-                n < 3 ? ThisNode : "node2", ns, step),
+                n < 3 ? ThisNode : "node2", ns, step, s => (s.ServiceAccountName, s.Pod) = (Pick(random, s_accounts), random.Next(6) == 0 ? "shared" : s.Pod)),
             4 => NetworkSet($"s{n}", Pick(random, s_labels), $"10.{random.Next(3)}.0.0/16,10.0.0.{random.Next(8)}", ns),
-            5 => random.Next(2) == 0 ? HostEndpoint($"h{n}", Pick(random, s_labels), node: n < 3 ? ThisNode : "node2", ips: $"172.16.0.{n}")
+            5 => random.Next(2) == 0
+                ? HostEndpoint(
+                    $"h{n}", Pick(random, s_labels), Pick(random, ["eth0", "*", ""]), n < 3 ? ThisNode : "node2", $"172.16.0.{n}", Pick(random, ["", "extra", "kns.ns1,missing"]),
+                    Pick(random, ["", "http:tcp:80", "http:icmp:80"]))
                 : GlobalNetworkSet($"g{n}", Pick(random, s_labels), random.Next(8) == 0 ? "bad" : "0.0.0.0/0,192.168.0.0/16"),
             6 => random.Next(3) == 0
                 ? Profile("extra", Pick(random, ["env=prod", "role=db", ""]), [Rules(random)], random.Next(6) == 0 ? [Rule("Nonsense")] : [])
                 : Profile($"kns.{ns}", Pick(random, ["pcns.team=red", "pcns.team=blue", "env=prod", ""]), [Allow()], [Allow()]),
             7 => Tier($"tier{random.Next(2)}", random.Next(3) == 0 ? null : random.Next(3), Pick(random, ["Pass", "Deny", ""])),
             8 or 9 => NamespacedPolicy($"p{n}", Pick(random, s_selectors) ?? "", [Rules(random), Rules(random)], [Rules(random)], ns, Pick(random, ["", "Ingress", "Egress"])),
-            10 => random.Next(3) == 0 ? StagedPolicy($"st{n}", Pick(random, s_selectors) ?? "") : RoutePart(random),
+            10 => random.Next(6) switch
+            {
+                0 => StagedPolicy($"st{n}", Pick(random, s_selectors) ?? "", Pick(random, [null, "Set", "Delete"])),
+                1 => StagedNamespacedPolicy($"st{n}", Pick(random, s_selectors) ?? "", [Rules(random)], ns),
+                2 => random.Next(4) == 0 ? Bgp("default", $"10.{random.Next(96, 98)}.0.0/16") : Slice($"slice{n}", Pick(random, ["web", "db"]), $"10.0.0.{random.Next(8)},10.0.0.{n}", 80 + n),
+                _ => RoutePart(random),
+            },
             _ => GlobalPolicy(
                 $"g{n}", Pick(random, s_selectors) ?? "", random.Next(3), Pick(random, ["tier0", "tier1", "default"]), [Rules(random)], [Rules(random)],
-                edit: s => (s.NamespaceSelector, s.DoNotTrack) = (random.Next(3) == 0 ? "team == 'red'" : null, random.Next(8) == 0)),
+                edit: s =>
+                {
+                    (s.NamespaceSelector, s.ServiceAccountSelector) = (random.Next(3) == 0 ? "team == 'red'" : null, random.Next(6) == 0 ? "all()" : null);
+                    (s.DoNotTrack, s.PreDNAT, s.ApplyOnForward) = (random.Next(8) == 0, random.Next(8) == 0, random.Next(2) == 0);
+                    s.PerformanceHints = random.Next(6) == 0 ? ["AssumeNeededOnEveryNode"] : null;
+                }),
         };
         return random.Next(5) switch
         {
@@ -112,6 +128,14 @@ public sealed class RandomWalkTests
         if (rule.Source is not null && random.Next(3) == 0)
         {
             rule.Source.NotSelector = "env == 'test'";
+        }
+        else if (random.Next(6) == 0)
+        {
+            rule.Source = new EntityRule { ServiceAccounts = new ServiceAccountMatch { Names = [Pick(random, s_accounts[2..])] } };
+        }
+        else if (random.Next(8) == 0)
+        {
+            rule.Source = new EntityRule { Services = new ServiceMatch { Name = Pick(random, ["web", "db"]), Namespace = "default" } };
         }
 
         return rule;

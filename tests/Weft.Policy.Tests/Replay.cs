@@ -29,6 +29,8 @@ internal sealed class Replay : IDataplaneSink
 
     public ConfigUpdate? Config { get; private set; }
 
+    public IReadOnlyList<IpPrefix> ServiceCidrs { get; private set; } = [];
+
     public int InSyncs { get; private set; }
 
     public int Count { get; private set; }
@@ -117,6 +119,9 @@ internal sealed class Replay : IDataplaneSink
             case ConfigUpdate config:
                 Config = config;
                 break;
+            case ServiceCidrsUpdate services:
+                ServiceCidrs = services.Cidrs;
+                break;
             default:
                 Assert.Fail($"unknown update {update}");
                 break;
@@ -150,7 +155,7 @@ internal sealed class Replay : IDataplaneSink
 
         foreach (HostEndpointUpdate h in HostEndpoints.Values.OrderBy(h => h.Name, StringComparer.Ordinal))
         {
-            text.AppendLine($"host {h.Name} {h.InterfaceName} {Text(h.Tiers)} untracked {Text(h.UntrackedTiers)} prednat {Text(h.PreDnatTiers)} forward {Text(h.ForwardTiers)}");
+            text.AppendLine($"host {h.Name} {h.InterfaceName} {Text(h.Tiers)} untracked {Text(h.UntrackedTiers)} prednat {Text(h.PreDnatTiers)} forward {Text(h.ForwardTiers)} profiles {string.Join(' ', h.ProfileIds)} problem {h.Problem} {h.ClosesForwarded}");
         }
 
         foreach (object other in Hosts.Values.OrderBy(h => h.Node, StringComparer.Ordinal).Cast<object>()
@@ -166,6 +171,7 @@ internal sealed class Replay : IDataplaneSink
             text.Append(string.Concat(fields.OrderBy(f => f.Key, StringComparer.Ordinal).Select(f => $"{name} {f.Key}={f.Value}\n")));
         }
 
+        text.Append(string.Concat(ServiceCidrs.Select(c => $"services {c}\n")));
         if (Encapsulation != Encapsulations.None)
         {
             text.AppendLine(Encapsulation.ToString());

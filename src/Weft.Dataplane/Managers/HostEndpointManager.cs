@@ -129,6 +129,11 @@ internal sealed class HostEndpointManager(IReadOnlyList<FamilyDrivers> families,
         SortedDictionary<string, HostEndpointUpdate> owners = new(StringComparer.Ordinal);
         foreach (HostEndpointUpdate endpoint in _endpoints.Values)
         {
+            if (endpoint.Problem is not null)
+            {
+                problems.Add($"HostEndpoint {endpoint.Name} is closed: {endpoint.Problem}");
+            }
+
             if (endpoint.InterfaceName == AllInterfaces)
             {
                 any ??= endpoint;

@@ -18,6 +18,8 @@ namespace Weft.Dataplane.Rules;
 /// </summary>
 internal sealed class EndpointRenderer(RuleSettings settings)
 {
+    private const string NotValid = "Endpoint is not valid";
+
     private readonly MarkBits _marks = settings.Marks;
 
     private enum Direction : byte
@@ -38,6 +40,14 @@ internal sealed class EndpointRenderer(RuleSettings settings)
         Untracked,
     }
 
+    private enum Standing : byte
+    {
+        ByPolicy,
+
+        /// <summary>Something that its policy needs is not known.</summary>
+        Closed,
+    }
+
     public IEnumerable<Chain> Workload(WorkloadEndpointUpdate endpoint)
     {
         foreach (Direction direction in (Direction[])[Direction.Inbound, Direction.Outbound])
@@ -48,7 +58,7 @@ internal sealed class EndpointRenderer(RuleSettings settings)
             yield return new Chain(
                 name,
                 endpoint.Problem is not null
-                    ? [new Rule(Match.All, settings.DenyTarget, "Endpoint is not valid")]
+                    ? [new Rule(Match.All, settings.DenyTarget, NotValid)]
                     : Rules(new Shape(Purpose.Workload, direction, endpoint.Tiers, endpoint.ProfileIds, settings.FilterAllowTarget)));
         }
     }
@@ -58,10 +68,11 @@ internal sealed class EndpointRenderer(RuleSettings settings)
     public IEnumerable<Chain> HostFilter(HostEndpointUpdate endpoint, string interfaceName)
     {
         RuleAction allow = settings.FilterAllowTarget;
+        Standing forwarded = endpoint.ClosesForwarded ? Standing.Closed : Standing.ByPolicy;
         yield return Host(ChainNames.ToHost(interfaceName), new Shape(Purpose.Host, Direction.Outbound, endpoint.Tiers, endpoint.ProfileIds, allow));
         yield return Host(ChainNames.FromHost(interfaceName), new Shape(Purpose.Host, Direction.Inbound, endpoint.Tiers, endpoint.ProfileIds, allow));
-        yield return Host(ChainNames.ToHostForwarded(interfaceName), new Shape(Purpose.Forward, Direction.Outbound, endpoint.ForwardTiers, [], allow));
-        yield return Host(ChainNames.FromHostForwarded(interfaceName), new Shape(Purpose.Forward, Direction.Inbound, endpoint.ForwardTiers, [], allow));
+        yield return Host(ChainNames.ToHostForwarded(interfaceName), new Shape(Purpose.Forward, Direction.Outbound, endpoint.ForwardTiers, [], allow, forwarded));
+        yield return Host(ChainNames.FromHostForwarded(interfaceName), new Shape(Purpose.Forward, Direction.Inbound, endpoint.ForwardTiers, [], allow, forwarded));
     }
 
     /// <inheritdoc cref="HostFilter"/>
@@ -111,7 +122,11 @@ internal sealed class EndpointRenderer(RuleSettings settings)
             AddTier(rules, tier, shape);
         }
 
-        if (shape is { Purpose: Purpose.Forward, Tiers.Count: 0 })
+        if (shape is { Purpose: Purpose.Forward, Standing: Standing.Closed })
+        {
+            rules.Add(new Rule(Match.All, settings.DenyTarget, NotValid));
+        }
+        else if (shape is { Purpose: Purpose.Forward, Tiers.Count: 0 })
         {
             rules.Add(new Rule(Match.All, RuleAction.SetMark(_marks.Accept), "Allow forwarded traffic by default"));
             rules.Add(new Rule(Match.All, RuleAction.Return, "Return for accepted forward traffic"));
@@ -212,5 +227,6 @@ internal sealed class EndpointRenderer(RuleSettings settings)
     private static RuleAction Logged(bool inbound, string prefix) => RuleAction.Nflog(NflogPrefix.Group(inbound), prefix);
 
     /// <param name="Allow">What becomes of packets of connections that are known.</param>
-    private sealed record Shape(Purpose Purpose, Direction Direction, IReadOnlyList<TierPolicies> Tiers, IReadOnlyList<string> Profiles, RuleAction Allow);
+    private sealed record Shape(
+        Purpose Purpose, Direction Direction, IReadOnlyList<TierPolicies> Tiers, IReadOnlyList<string> Profiles, RuleAction Allow, Standing Standing = Standing.ByPolicy);
 }

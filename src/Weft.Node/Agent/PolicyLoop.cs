@@ -56,7 +56,7 @@ internal sealed class PolicyLoop : ISyncSink, ILoopBody<PolicyMessage>, IDatapla
     [
         .. new[]
         {
-            ResourceKind.ClusterInformation, ResourceKind.FelixConfiguration, ResourceKind.GlobalNetworkPolicy, ResourceKind.GlobalNetworkSet, ResourceKind.HostEndpoint,
+            ResourceKind.BGPConfiguration, ResourceKind.ClusterInformation, ResourceKind.FelixConfiguration, ResourceKind.GlobalNetworkPolicy, ResourceKind.GlobalNetworkSet, ResourceKind.HostEndpoint,
             ResourceKind.IPPool, ResourceKind.NetworkPolicy, ResourceKind.NetworkSet, ResourceKind.Node, ResourceKind.Profile, ResourceKind.StagedGlobalNetworkPolicy,
             ResourceKind.StagedKubernetesNetworkPolicy, ResourceKind.StagedNetworkPolicy, ResourceKind.Tier, ResourceKind.WorkloadEndpoint,
         }.Select(ModelPrefix.Of),

@@ -42,6 +42,27 @@ internal static class ClusterConversion
         return v4 is null && v6 is null ? null : new HostMetadataUpdate(name, v4, v6);
     }
 
+    /// <summary>The blocks of cluster, external and load balancer addresses, each once, in order.</summary>
+    /// <param name="configuration">Null when absent.</param>
+    public static IReadOnlyList<IpPrefix> ServiceCidrs(BGPConfiguration? configuration, Problems problems)
+    {
+        SortedSet<IpPrefix> cidrs = [];
+        foreach (ServiceCidr service in (List<ServiceCidr>)[
+            .. configuration?.Spec.ServiceClusterIPs ?? [], .. configuration?.Spec.ServiceExternalIPs ?? [], .. configuration?.Spec.ServiceLoadBalancerIPs ?? []])
+        {
+            if (IpPrefix.TryParseNet(service.Cidr, out IpPrefix cidr))
+            {
+                cidrs.Add(cidr);
+            }
+            else
+            {
+                problems.Add("spec", $"\"{service.Cidr}\" is no CIDR of services");
+            }
+        }
+
+        return [.. cidrs];
+    }
+
     public static IpamPoolUpdate? Pool(IPPool pool, Problems problems)
     {
         if (!IpPrefix.TryParse(pool.Spec.Cidr, out IpPrefix cidr))

@@ -75,6 +75,10 @@ internal static class EndpointConversion
         return true;
     }
 
+    /// <summary>Whether it is known which interfaces an endpoint with a problem would have.</summary>
+    public static bool IsHostInterface(HostEndpointValue endpoint) =>
+        endpoint.InterfaceName.Length == 0 ? endpoint.ExpectedIps.Count > 0 : endpoint.InterfaceName == "*" || IsInterfaceName(endpoint.InterfaceName);
+
     public static HostEndpointValue HostEndpoint(ResourceKey key, HostEndpoint endpoint, Problems problems)
     {
         HostEndpointSpec spec = endpoint.Spec;

@@ -103,7 +103,8 @@ internal sealed record WorkloadValue(
     string? Problem = null);
 
 /// <summary>A host endpoint of any node.</summary>
-internal sealed record HostEndpointValue(string Name, string Node, string InterfaceName, IReadOnlyList<IpAddress> ExpectedIps, SetSource Source);
+internal sealed record HostEndpointValue(
+    string Name, string Node, string InterfaceName, IReadOnlyList<IpAddress> ExpectedIps, SetSource Source, string? Problem = null);
 
 /// <summary>A node of the cluster: addresses, tunnels, labels.</summary>
 /// <param name="Name">The node.</param>

@@ -19,6 +19,9 @@ internal interface IValidatedUpdates
 
     void OnHostEndpoint(ResourceKey key, HostEndpointValue? endpoint);
 
+    /// <summary>Addresses of services that are advertised as blocks, in order; none when nothing is.</summary>
+    void OnServiceCidrs(IReadOnlyList<IpPrefix> cidrs);
+
     void OnServiceSlice(ResourceKey key, ServiceSlice? slice);
 
     void OnNetworkSet(ResourceKey key, SetSource? source);

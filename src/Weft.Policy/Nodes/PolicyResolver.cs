@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Weft.Model.Keys;
 using Weft.Policy.Conversion;
 using Weft.Policy.Output;
@@ -15,13 +16,24 @@ internal sealed class PolicyResolver(UpdateSequencer output) : IEndpointDirtyLis
     private readonly Dictionary<string, TierValue> _tiers = new(StringComparer.Ordinal);
     private readonly HashSet<ResourceKey> _dirty = [];
 
-    // Two objects may claim one identity; the one that sent last must not be removed by the other's end.
-    private readonly Dictionary<ResourceKey, WorkloadEndpointId> _sentWorkloads = [];
+    // Several objects may claim one identity: the smallest name has it, whichever came first.
+    private readonly Dictionary<WorkloadEndpointId, HashSet<ResourceKey>> _claims = [];
 
     public void OnEndpointDirty(ResourceKey endpoint) => _dirty.Add(endpoint);
 
     public void SetWorkload(ResourceKey key, WorkloadValue? workload)
     {
+        if (_workloads.TryGetValue(key, out WorkloadValue? old) && old.Id != workload?.Id)
+        {
+            Release(key, old.Id);
+        }
+
+        if (workload is not null)
+        {
+            ref HashSet<ResourceKey>? claims = ref CollectionsMarshal.GetValueRefOrAddDefault(_claims, workload.Id, out _);
+            (claims ??= []).Add(key);
+        }
+
         Set(_workloads, key, workload);
     }
 
@@ -46,13 +58,9 @@ internal sealed class PolicyResolver(UpdateSequencer output) : IEndpointDirtyLis
     {
         foreach (ResourceKey key in _dirty)
         {
-            if (_workloads.TryGetValue(key, out WorkloadValue? workload))
+            if (_workloads.TryGetValue(key, out WorkloadValue? workload) && Owner(_claims[workload.Id]) == key)
             {
-                FlushWorkload(key, workload, active);
-            }
-            else if (_sentWorkloads.Remove(key, out WorkloadEndpointId id))
-            {
-                RemoveWorkload(id);
+                output.OnWorkload(Resolve(workload, key, active));
             }
 
             if (_hosts.TryGetValue(key, out HostEndpointValue? host))
@@ -82,24 +90,24 @@ internal sealed class PolicyResolver(UpdateSequencer output) : IEndpointDirtyLis
         }
     }
 
-    private void FlushWorkload(ResourceKey key, WorkloadValue workload, ActivePolicyCalculator active)
+    private void Release(ResourceKey key, WorkloadEndpointId id)
     {
-        if (_sentWorkloads.TryGetValue(key, out WorkloadEndpointId sent) && sent != workload.Id)
+        HashSet<ResourceKey> claims = _claims[id];
+        claims.Remove(key);
+        if (claims.Count == 0)
         {
-            RemoveWorkload(sent);
-        }
-
-        _sentWorkloads[key] = workload.Id;
-        output.OnWorkload(Resolve(workload, key, active));
-    }
-
-    private void RemoveWorkload(WorkloadEndpointId id)
-    {
-        if (!_sentWorkloads.ContainsValue(id))
-        {
+            _claims.Remove(id);
             output.OnWorkloadGone(id);
         }
+        else
+        {
+            _dirty.Add(Owner(claims));
+        }
     }
+
+    private static ResourceKey Owner(HashSet<ResourceKey> claims) =>
+        claims.Count == 1 ? claims.First() : claims.MinBy(static key => (key.Namespace, key.Name), Comparer<(string, string)>.Create(static (a, b) =>
+            string.CompareOrdinal(a.Item1, b.Item1) is var byNamespace and not 0 ? byNamespace : string.CompareOrdinal(a.Item2, b.Item2)))!;
 
     private WorkloadEndpointUpdate Resolve(WorkloadValue workload, ResourceKey key, ActivePolicyCalculator active)
     {
@@ -134,7 +142,14 @@ internal sealed class PolicyResolver(UpdateSequencer output) : IEndpointDirtyLis
 
     private HostEndpointUpdate Resolve(HostEndpointValue host, ResourceKey key, ActivePolicyCalculator active)
     {
-        List<PolicyValue> policies = [.. active.PoliciesOf(key).Where(p => p.Problem is null)];
+        List<PolicyValue> policies = [.. active.PoliciesOf(key)];
+        if ((host.Problem ?? Problem(host.Source.Parents, policies, active)) is { } problem)
+        {
+            // What passes through the host is closed only when something that speaks of it is unknown.
+            bool forward = !policies.Exists(p => p.Problem is not null && !p.Id.IsStaged && p.Traits.HasFlag(PolicyTraits.ApplyOnForward));
+            return new HostEndpointUpdate(host.Name, host.InterfaceName, host.ExpectedIps, [], [], [], [], forward ? Tiers(policies, PolicyUse.Forward) : [], problem, ClosesForwarded: !forward);
+        }
+
         return new HostEndpointUpdate(
             host.Name,
             host.InterfaceName,

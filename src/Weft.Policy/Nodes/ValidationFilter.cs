@@ -9,15 +9,16 @@ using Weft.Primitives.Net;
 namespace Weft.Policy.Nodes;
 
 /// <summary>
-/// The door of the graph: converts v3 objects, turns what is invalid into "absent", and records why on the object's key. Two kinds of invalid objects
-/// are not simply absent, because absence would let traffic through: a workload endpoint of this node whose interface is known, and a policy whose
-/// selector is known (its own, or that of its last valid version).
+/// The door of the graph: converts v3 objects, turns what is invalid into "absent", and records why on the object's key. Three kinds of invalid objects
+/// are not simply absent, because absence would let traffic through: a workload or host endpoint of this node whose interface is known, and a policy
+/// whose selector is known (its own, or that of its last valid version).
 /// </summary>
 internal sealed class ValidationFilter(string nodeName, ConfigurationResolver configuration, IValidatedUpdates output)
 {
     private readonly Dictionary<ModelKey, string> _problems = [];
     private readonly Dictionary<ResourceKey, PolicyValue> _policies = [];
     private readonly Dictionary<ResourceKey, WorkloadValue> _localWorkloads = [];
+    private readonly Dictionary<ResourceKey, HostEndpointValue> _localHosts = [];
     private readonly Dictionary<ResourceKey, ModelUpdate> _spoofingWorkloads = [];
     private readonly Dictionary<ResourceKey, IpamPoolUpdate> _pools = [];
 
@@ -81,6 +82,10 @@ internal sealed class ValidationFilter(string nodeName, ConfigurationResolver co
         else if (key.Kind == ResourceKind.IPPool)
         {
             OnPool(key, resource as IPPool, update.Problem);
+        }
+        else if (key.Kind == ResourceKind.BGPConfiguration)
+        {
+            OnBgp(key, update.Problem is null ? resource as BGPConfiguration : null);
         }
         else if (key.Kind == ResourceKind.FelixConfiguration)
         {
@@ -185,14 +190,26 @@ internal sealed class ValidationFilter(string nodeName, ConfigurationResolver co
     private void OnHostEndpoint(ResourceKey key, HostEndpoint? endpoint, string? unusable)
     {
         Problems problems = new();
-        HostEndpointValue? value = endpoint is null || unusable is not null ? null : EndpointConversion.HostEndpoint(key, endpoint, problems);
-        if (problems.Any)
+        HostEndpointValue? value = endpoint is not null ? EndpointConversion.HostEndpoint(key, endpoint, problems)
+            : unusable is not null ? _localHosts.GetValueOrDefault(key)
+            : null;
+        if (value is not null && (unusable ?? problems.ToString()) is { } problem)
         {
-            SetProblem(key, problems.ToString());
-            value = null;
+            SetProblem(key, problem);
+            value = value with { Problem = problem };
         }
 
-        output.OnHostEndpoint(key, value);
+        bool local = value is not null && value.Node == nodeName && EndpointConversion.IsHostInterface(value);
+        if (local)
+        {
+            _localHosts[key] = value!;
+        }
+        else
+        {
+            _localHosts.Remove(key);
+        }
+
+        output.OnHostEndpoint(key, local || value?.Problem is null ? value : null);
     }
 
     private void OnNetworkSet(ResourceKey key, Resource? resource, List<string>? nets, string? unusable)
@@ -251,6 +268,22 @@ internal sealed class ValidationFilter(string nodeName, ConfigurationResolver co
             SourceSpoofing spoofing = configuration.Facts.Spoofing;
             configuration.SetNodeLabels(value?.Labels);
             AfterConfig(before, spoofing);
+        }
+    }
+
+    /// <summary>Of the router's settings only the cluster's blocks of service addresses matter here.</summary>
+    private void OnBgp(ResourceKey key, BGPConfiguration? configuration)
+    {
+        if (key.Name != "default")
+        {
+            return;
+        }
+
+        Problems problems = new();
+        output.OnServiceCidrs(ClusterConversion.ServiceCidrs(configuration, problems));
+        if (problems.Any)
+        {
+            SetProblem(key, problems.ToString());
         }
     }
 

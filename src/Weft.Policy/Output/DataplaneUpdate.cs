@@ -228,6 +228,8 @@ public sealed record WorkloadEndpointUpdate(
 
 public sealed record WorkloadEndpointRemove(WorkloadEndpointId Id) : DataplaneUpdate;
 
+/// <param name="Problem">Not null: it or something it needs is invalid, and beside failsafes nothing may reach or leave the host through its interfaces.</param>
+/// <param name="ClosesForwarded">So it is for what passes through the host too.</param>
 public sealed record HostEndpointUpdate(
     string Name,
     string InterfaceName,
@@ -236,12 +238,15 @@ public sealed record HostEndpointUpdate(
     IReadOnlyList<TierPolicies> Tiers,
     IReadOnlyList<TierPolicies> UntrackedTiers,
     IReadOnlyList<TierPolicies> PreDnatTiers,
-    IReadOnlyList<TierPolicies> ForwardTiers) : DataplaneUpdate
+    IReadOnlyList<TierPolicies> ForwardTiers,
+    string? Problem = null,
+    bool ClosesForwarded = false) : DataplaneUpdate
 {
     public bool Equals(HostEndpointUpdate? other) =>
         other is not null && Name == other.Name && InterfaceName == other.InterfaceName && ExpectedIps.SequenceEqual(other.ExpectedIps)
         && ProfileIds.SequenceEqual(other.ProfileIds) && Tiers.SequenceEqual(other.Tiers) && UntrackedTiers.SequenceEqual(other.UntrackedTiers)
-        && PreDnatTiers.SequenceEqual(other.PreDnatTiers) && ForwardTiers.SequenceEqual(other.ForwardTiers);
+        && PreDnatTiers.SequenceEqual(other.PreDnatTiers) && ForwardTiers.SequenceEqual(other.ForwardTiers)
+        && Problem == other.Problem && ClosesForwarded == other.ClosesForwarded;
 
     public override int GetHashCode() => Name.GetHashCode(StringComparison.Ordinal);
 }

@@ -11,7 +11,7 @@ namespace Weft.Policy.Output;
 ///   config; new sets, changes of sets; policies; profiles; endpoints
 ///   then removals the other way round: endpoints; profiles; policies; sets
 ///   then routes that go, tunnel ends that go or change, tunnel ends, routes
-///   then hosts and pools, removals first; encapsulation
+///   then hosts and pools, removals first; encapsulation; blocks of services
 /// </code>
 /// What comes and goes between two flushes is not sent, nor what equals the last thing sent. Using a set that is not active is a broken invariant.
 /// </summary>
@@ -34,6 +34,7 @@ internal sealed class UpdateSequencer : ISetListener, IScannedRulesListener
     private readonly Stage<IpPrefix, RouteUpdate> _routes = new();
     private readonly Stage<int, EncapsulationUpdate> _encapsulation = new();
     private readonly Stage<int, ConfigUpdate> _config = new();
+    private readonly Stage<int, ServiceCidrsUpdate> _serviceCidrs = new();
 
     public UpdateSequencer()
     {
@@ -104,6 +105,8 @@ internal sealed class UpdateSequencer : ISetListener, IScannedRulesListener
 
     public void OnConfig(ConfigUpdate update) => _config.Set(0, update);
 
+    public void OnServiceCidrs(ServiceCidrsUpdate update) => _serviceCidrs.Set(0, update);
+
     public void Flush(IDataplaneSink sink)
     {
         _config.SendUpdates(sink);
@@ -130,6 +133,7 @@ internal sealed class UpdateSequencer : ISetListener, IScannedRulesListener
         _pools.SendRemovals(sink, cidr => new IpamPoolRemove(cidr));
         _pools.SendUpdates(sink);
         _encapsulation.SendUpdates(sink);
+        _serviceCidrs.SendUpdates(sink);
     }
 
     private void OnMember(string setId, in IpSetMember member, MemberChange change)
