@@ -15,12 +15,12 @@ public sealed class HostEndpointTrafficTests
     private static readonly TierPolicies[] s_inbound = [new("default", false, [s_policy], [])];
 
     [Theory]
-    [InlineData("eth0")]
-    [InlineData("*")]
-    [InlineData("")]
-    public async Task Host_IsOpenWithoutEndpoint_ThenOnlyAsPolicyAndFailsafesSay(string interfaceName)
+    [InlineData("eth0", RuleBackendChoice.IpTablesNft)]
+    [InlineData("*", RuleBackendChoice.NfTables)]
+    [InlineData("", RuleBackendChoice.NfTables)]
+    public async Task Host_IsOpenWithoutEndpoint_ThenOnlyAsPolicyAndFailsafesSay(string interfaceName, RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         Outside outside = node.AddOutside();
         foreach (int port in (int[])[22, 80, 81])
         {
@@ -51,10 +51,11 @@ public sealed class HostEndpointTrafficTests
         Assert.DoesNotContain("cali-pi-", node.Rules("-t mangle"), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task ForwardPolicy_IsAskedBesideThatOfTheWorkload_AndFailsafesDoNotOpenIt()
+    [Theory]
+    [MemberData(nameof(WorkloadTrafficTests.Backends), MemberType = typeof(WorkloadTrafficTests))]
+    public async Task ForwardPolicy_IsAskedBesideThatOfTheWorkload_AndFailsafesDoNotOpenIt(RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         Outside outside = node.AddOutside();
         Pod pod = node.AddPod(1);
         foreach (int port in (int[])[22, 80, 81])
@@ -87,10 +88,11 @@ public sealed class HostEndpointTrafficTests
         Assert.False(await outside.TcpAsync(pod.IPv4, 80));
     }
 
-    [Fact]
-    public async Task EndpointOfAllInterfaces_LeavesTheHostsWayToItsWorkloads()
+    [Theory]
+    [MemberData(nameof(WorkloadTrafficTests.Backends), MemberType = typeof(WorkloadTrafficTests))]
+    public async Task EndpointOfAllInterfaces_LeavesTheHostsWayToItsWorkloads(RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         Outside outside = node.AddOutside();
         Pod pod = node.AddPod(1);
         pod.Serve(80);
@@ -104,10 +106,11 @@ public sealed class HostEndpointTrafficTests
         Assert.True(await outside.TcpAsync(pod.IPv4, 80), "no policy applies to what is forwarded");
     }
 
-    [Fact]
-    public async Task PreDnatPolicy_SeesTheAddressOfTheService_NotThatOfThePod()
+    [Theory]
+    [MemberData(nameof(WorkloadTrafficTests.Backends), MemberType = typeof(WorkloadTrafficTests))]
+    public async Task PreDnatPolicy_SeesTheAddressOfTheService_NotThatOfThePod(RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         Outside outside = node.AddOutside();
         Pod pod = node.AddPod(1);
         pod.Serve(80);
@@ -127,10 +130,11 @@ public sealed class HostEndpointTrafficTests
         Assert.True(await outside.TcpAsync(pod.IPv4, 80));
     }
 
-    [Fact]
-    public async Task UntrackedPolicy_IsEnforced_AndLeavesNoConnectionBehind()
+    [Theory]
+    [MemberData(nameof(WorkloadTrafficTests.Backends), MemberType = typeof(WorkloadTrafficTests))]
+    public async Task UntrackedPolicy_IsEnforced_AndLeavesNoConnectionBehind(RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         Outside outside = node.AddOutside();
         node.Host.Serve(80);
         node.Host.Serve(81);
@@ -151,10 +155,11 @@ public sealed class HostEndpointTrafficTests
         Assert.True(await outside.TcpAsync(outside.NodeIPv4, 81), "what it does not decide the normal policy does");
     }
 
-    [Fact]
-    public async Task TranslatedPacketsOfTheHost_AreAskedAfterTheirTranslation()
+    [Theory]
+    [MemberData(nameof(WorkloadTrafficTests.Backends), MemberType = typeof(WorkloadTrafficTests))]
+    public async Task TranslatedPacketsOfTheHost_AreAskedAfterTheirTranslation(RuleBackendChoice backend)
     {
-        await using PodNode node = new();
+        await using PodNode node = new(backend);
         Outside outside = node.AddOutside();
         outside.Serve(80);
         outside.Serve(81);
@@ -170,6 +175,38 @@ public sealed class HostEndpointTrafficTests
 
         Assert.True(await node.Host.TcpAsync(IpAddress.Parse("10.96.0.1"), 80), node.Rules("-c -t mangle"));
         Assert.False(await node.Host.TcpAsync(IpAddress.Parse("10.96.0.1"), 81));
+    }
+
+    [Theory]
+    [MemberData(nameof(WorkloadTrafficTests.Backends), MemberType = typeof(WorkloadTrafficTests))]
+    public async Task InvalidEndpoint_IsClosed_ButForFailsafesAndEstablishedFlows_AndNamed(RuleBackendChoice backend)
+    {
+        await using PodNode node = new(backend);
+        Outside outside = node.AddOutside();
+        Pod pod = node.AddPod(1);
+        foreach (int port in (int[])[22, 80])
+        {
+            node.Host.Serve(port);
+            pod.Serve(port);
+        }
+
+        node.Start();
+        await node.SendAsync(s_open, pod.Endpoint(profiles: ["open"]), Endpoint("eth0", outside) with { ProfileIds = ["open"] }, new InSync());
+        await node.Progress.WaitAsync(pod);
+        using System.Net.Sockets.Socket? flow = await outside.ConnectAsync(outside.NodeIPv4, 80, 4000);
+
+        await node.SendAsync(Endpoint("eth0", outside) with { Problem = "policy gnp/bad is invalid" }, pod.Endpoint(profiles: ["open"], revision: 2));
+        await node.Progress.WaitAsync(pod, 2);
+        Assert.True(await outside.TcpAsync(outside.NodeIPv4, 22, 4000), "failsafe in");
+        Assert.True(await Station.EchoAsync(flow!, 4000), "the flow goes on");
+        Assert.True(await outside.TcpAsync(pod.IPv4, 80, 4000), "nothing speaks of what passes through");
+        bool[] closed = await Task.WhenAll(outside.TcpAsync(outside.NodeIPv4, 80), outside.UdpAsync(outside.NodeIPv6, 80), node.Host.TcpAsync(outside.IPv4, 22));
+        Assert.Equal([false, false, false], closed);
+        Assert.Contains("HostEndpoint host is closed: policy gnp/bad is invalid", node.Reports.Last().NotEnforced);
+
+        await node.SendAsync(Endpoint("eth0", outside) with { Problem = "policy gnp/bad is invalid", ClosesForwarded = true }, pod.Endpoint(profiles: ["open"], revision: 3));
+        await node.Progress.WaitAsync(pod, 3);
+        Assert.False(await outside.TcpAsync(pod.IPv4, 80));
     }
 
     [Fact]

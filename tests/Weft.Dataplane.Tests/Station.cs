@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Weft.Dataplane.Tests.Equality;
 using Weft.Linux.Namespaces;
 using Weft.Primitives.Net;
 
@@ -34,6 +35,9 @@ internal class Station(NetNamespace space) : IDisposable
         _ = AcceptAsync(tcp);
         _ = EchoDatagramsAsync(udp);
     }
+
+    /// <summary>Answers the beginning of every SCTP association.</summary>
+    public void ServeSctp() => _sockets.AddRange([SctpSocket.Serve(this, IpFamily.IPv4), SctpSocket.Serve(this, IpFamily.IPv6)]);
 
     /// <summary>True when a TCP connection is made and an echo comes back.</summary>
     public async Task<bool> TcpAsync(IpAddress to, int port, int patience = 700)
@@ -156,6 +160,19 @@ internal class Station(NetNamespace space) : IDisposable
         }
     }
 
+    /// <summary>Policy of the host may deny the answer: who sends it learns that at once, and goes on.</summary>
+    internal static async Task AnswerAsync(Socket socket, ReadOnlyMemory<byte> answer, EndPoint to)
+    {
+        try
+        {
+            await socket.SendToAsync(answer, SocketFlags.None, to);
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AccessDenied)
+        {
+            // EPERM from the rules of OUTPUT.
+        }
+    }
+
     private static async Task EchoDatagramsAsync(Socket socket)
     {
         byte[] buffer = new byte[4096];
@@ -164,7 +181,7 @@ internal class Station(NetNamespace space) : IDisposable
             while (true)
             {
                 SocketReceiveFromResult received = await socket.ReceiveFromAsync(buffer, new IPEndPoint(IPAddress.IPv6Any, 0));
-                await socket.SendToAsync(buffer.AsMemory(0, received.ReceivedBytes), received.RemoteEndPoint);
+                await AnswerAsync(socket, buffer.AsMemory(0, received.ReceivedBytes), received.RemoteEndPoint);
             }
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)

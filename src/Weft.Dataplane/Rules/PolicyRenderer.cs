@@ -42,6 +42,12 @@ internal sealed class PolicyRenderer(RuleSettings settings, IpFamily family, Fun
         }
 
         List<Rule> rendered = [];
+        if (owner.IsProfile && rules.Any(static r => r.Action == Weft.Policy.Output.RuleAction.Pass))
+        {
+            // A tier that passed the packet on left its mark, which the rules after a pass here would take for their own.
+            rendered.Add(new Rule(Match.All, RuleAction.ClearMark(settings.Marks.Pass)));
+        }
+
         for (int i = 0; i < rules.Count; i++)
         {
             _rules.Append(rules[i], owner, i, rendered);

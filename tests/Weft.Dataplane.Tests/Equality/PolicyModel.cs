@@ -10,6 +10,9 @@ internal sealed record Probe(int From, int To, IpAddress Source, IpAddress Desti
     public IpFamily Family => Source.Family;
 
     public bool IsIcmp => Protocol is 1 or 58;
+
+    /// <summary>The packet that comes back.</summary>
+    public Probe Answer() => new(To, From, Destination, Source, Protocol, DestinationPort, SourcePort, (byte)(IcmpType == 8 ? 0 : IcmpType == 128 ? 129 : 0));
 }
 
 /// <summary>
@@ -27,11 +30,23 @@ internal sealed class PolicyModel
     public Dictionary<int, WorkloadEndpointUpdate> Endpoints { get; } = [];
 
     /// <summary>Both ends must let it through.</summary>
-    public bool Allows(Probe probe) => Decide(Endpoints[probe.From], outbound: true, probe) && Decide(Endpoints[probe.To], outbound: false, probe);
+    public bool Allows(Probe probe) => Leaves(probe) && Arrives(probe);
 
-    private bool Decide(WorkloadEndpointUpdate endpoint, bool outbound, Probe probe)
+    public bool Leaves(Probe probe) => Decide(Endpoints[probe.From].Tiers, Endpoints[probe.From].ProfileIds, outbound: true, probe);
+
+    public bool Arrives(Probe probe) => Decide(Endpoints[probe.To].Tiers, Endpoints[probe.To].ProfileIds, outbound: false, probe);
+
+    /// <summary>Tiers, then profiles, then deny.</summary>
+    public bool Decide(IReadOnlyList<TierPolicies> tiers, IReadOnlyList<string> profiles, bool outbound, Probe probe) =>
+        (Walk(tiers, outbound, probe)
+            ?? profiles.Select(name => Profiles[name])
+                .Select(profile => First(outbound ? profile.OutboundRules : profile.InboundRules, probe))
+                .FirstOrDefault(v => v is not null)) == RuleAction.Allow;
+
+    /// <summary>Null when every tier passed the packet on.</summary>
+    public RuleAction? Walk(IReadOnlyList<TierPolicies> tiers, bool outbound, Probe probe)
     {
-        foreach (TierPolicies tier in endpoint.Tiers)
+        foreach (TierPolicies tier in tiers)
         {
             IReadOnlyList<PolicyId> policies = outbound ? tier.Egress : tier.Ingress;
             if (policies.Count == 0)
@@ -44,14 +59,12 @@ internal sealed class PolicyModel
                 .FirstOrDefault(v => v is not null);
             switch (verdict ?? (tier.DefaultIsPass ? RuleAction.Pass : RuleAction.Deny))
             {
-                case RuleAction.Allow: return true;
-                case RuleAction.Deny: return false;
+                case RuleAction.Allow: return RuleAction.Allow;
+                case RuleAction.Deny: return RuleAction.Deny;
             }
         }
 
-        return endpoint.ProfileIds.Select(name => Profiles[name])
-            .Select(profile => First(outbound ? profile.OutboundRules : profile.InboundRules, probe))
-            .FirstOrDefault(v => v is not null) == RuleAction.Allow;
+        return null;
     }
 
     private RuleAction? First(IReadOnlyList<DataplaneRule> rules, Probe probe) =>

@@ -124,6 +124,22 @@ public sealed class ChainTests
     }
 
     [Fact]
+    public void ProfileThatPasses_ForgetsThatATierPassed()
+    {
+        DataplaneRule pass = new() { Action = Policy.Output.RuleAction.Pass, Protocol = 17 }, allow = new() { Action = Policy.Output.RuleAction.Allow };
+
+        Chain[] chains = [.. new PolicyRenderer(s_settings, IpFamily.IPv4, id => id, static _ => false).Profile(new ActiveProfileUpdate("p", [pass, allow], [allow]))];
+
+        Assert.Equal(
+            [
+                "-m comment --comment \"Profile p ingress\" --jump MARK --set-mark 0/0x20", "-p udp --jump MARK --set-mark 0x20/0x20", "-m mark --mark 0x20/0x20 --jump RETURN",
+                "--jump MARK --set-mark 0x10/0x10",
+            ],
+            Text(chains[0]));
+        Assert.Equal(["-m comment --comment \"Profile p egress\" --jump MARK --set-mark 0x10/0x10"], Text(chains[1]));
+    }
+
+    [Fact]
     public void Endpoint_TiersThenProfilesThenDrop()
     {
         WorkloadEndpointUpdate endpoint = Endpoint(
