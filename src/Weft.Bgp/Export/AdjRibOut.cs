@@ -102,8 +102,8 @@ internal sealed class AdjRibOut
         }
 
         member.Group = null;
-        group.Members.Remove(member);
-        if (group.Members.Count == 0)
+        group.Output.Members.Remove(member);
+        if (group.Output.Members.Count == 0)
         {
             Drop(group);
         }
@@ -126,7 +126,7 @@ internal sealed class AdjRibOut
         if (old is not null)
         {
             // What a former policy announced must be withdrawn where the new one does not: it still counts as sent. And what is encoded already belongs to the member too.
-            old.HandOver();
+            old.Output.HandOver();
             own.Sent.CopyFrom(old.Sent);
             own.Pending.CopyFrom(old.Pending);
             own.SourceMoved.CopyFrom(old.SourceMoved);
@@ -165,10 +165,10 @@ internal sealed class AdjRibOut
             if (group.Pending.IsEmpty)
             {
                 group.StalledSince = 0;
-                _refreshWanted |= group.SendMarks(complete);
+                _refreshWanted |= group.Output.SendMarks(complete);
                 _turn -= Merge(group) ? 1 : 0;
             }
-            else if (!group.HasCredit)
+            else if (!group.Output.HasCredit)
             {
                 Stall(group, now, ticksPerSecond);
             }
@@ -195,7 +195,7 @@ internal sealed class AdjRibOut
     /// <summary>Refreshes that were asked for before the End-of-RIB, now that it is sent.</summary>
     private void RefreshWanted()
     {
-        foreach (GroupMember member in _groups.SelectMany(static g => g.Members).Where(static m => m is { RefreshWanted: true, EndOfRibDue: false }).ToArray())
+        foreach (GroupMember member in _groups.SelectMany(static g => g.Output.Members).Where(static m => m is { RefreshWanted: true, EndOfRibDue: false }).ToArray())
         {
             Refresh(member, member.Group!.Profile);
         }
@@ -285,12 +285,12 @@ internal sealed class AdjRibOut
         foreach (UpdateGroup other in _groups)
         {
             // A refresh that has not begun must find its routes still to be sent.
-            if (other != group && other.Pending.IsEmpty && other.Profile.Equals(group.Profile) && !group.Members.Exists(static m => m.RefreshBeginDue))
+            if (other != group && other.Pending.IsEmpty && other.Profile.Equals(group.Profile) && !group.Output.Members.Exists(static m => m.RefreshBeginDue))
             {
-                while (group.Members.Count != 0)
+                while (group.Output.Members.Count != 0)
                 {
-                    GroupMember member = group.Members[^1];
-                    group.Members.RemoveAt(group.Members.Count - 1);
+                    GroupMember member = group.Output.Members[^1];
+                    group.Output.Members.RemoveAt(group.Output.Members.Count - 1);
                     Seat(member, other);
                 }
 
@@ -304,7 +304,7 @@ internal sealed class AdjRibOut
 
     private void Stall(UpdateGroup group, long now, long ticksPerSecond)
     {
-        if (group.Members.Count < 2 || !group.Members.Exists(static m => m.HasCredit))
+        if (group.Output.Members.Count < 2 || !group.Output.Members.Exists(static m => m.HasCredit))
         {
             group.StalledSince = 0;
             return;
@@ -322,12 +322,12 @@ internal sealed class AdjRibOut
             slow.Pending.CopyFrom(group.Pending);
             slow.SourceMoved.CopyFrom(group.SourceMoved);
             CopyPaths(group, slow, again: false);
-            for (int i = group.Members.Count - 1; i >= 0; i--)
+            for (int i = group.Output.Members.Count - 1; i >= 0; i--)
             {
-                GroupMember member = group.Members[i];
+                GroupMember member = group.Output.Members[i];
                 if (!member.HasCredit)
                 {
-                    group.Members.RemoveAt(i);
+                    group.Output.Members.RemoveAt(i);
                     Seat(member, slow);
                 }
             }
@@ -352,7 +352,7 @@ internal sealed class AdjRibOut
 
     private static void Seat(GroupMember member, UpdateGroup group)
     {
-        group.Members.Add(member);
+        group.Output.Members.Add(member);
         member.Group = group;
     }
 

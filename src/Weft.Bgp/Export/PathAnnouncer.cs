@@ -80,7 +80,7 @@ internal sealed class PathAnnouncer
             ref SentPath told = ref Sent[row];
             if (!Has(chosen, told.Path))
             {
-                _scratch.AddWithdraw(new PathWithdrawal(prefix, told.Path, _group.IsMember(told.Source) ? told.Source : PeerId.None, PeerId.None));
+                _scratch.AddWithdraw(new PathWithdrawal(prefix, told.Path, _group.Output.IsMember(told.Source) ? told.Source : PeerId.None, PeerId.None));
             }
         }
 
@@ -94,7 +94,7 @@ internal sealed class PathAnnouncer
                 continue;
             }
 
-            if (row != 0 && !sameSource && _group.IsMember(candidate.Source))
+            if (row != 0 && !sameSource && _group.Output.IsMember(candidate.Source))
             {
                 // The row went to another peer's path: that peer must forget what it was told under this identifier.
                 _scratch.AddWithdraw(new PathWithdrawal(prefix, candidate.Path, PeerId.None, candidate.Source));
@@ -166,14 +166,14 @@ internal sealed class PathAnnouncer
                 end++;
             }
 
-            if (first.Only == PeerId.None && !_group.HasAudience(first.Except))
+            if (first.Only == PeerId.None && !_group.Output.HasAudience(first.Except))
             {
                 Withdrawn(all[at..end]);
                 at = end;
                 continue;
             }
 
-            if (!_group.TryBegin(out UpdateWriter writer))
+            if (!_group.Output.TryBegin(out UpdateWriter writer))
             {
                 return false;
             }
@@ -185,7 +185,7 @@ internal sealed class PathAnnouncer
                 at++;
             }
 
-            _group.Commit(writer.End(), first.Except, first.Only);
+            _group.Output.Commit(writer.End(), first.Except, first.Only);
             Withdrawn(all[from..at]);
         }
 
@@ -237,8 +237,8 @@ internal sealed class PathAnnouncer
         ref PathCandidate first = ref _scratch[at];
         PeerId source = first.Source;
         ReadOnlySpan<byte> attributes = _group.Encode(first.Attributes, _tables.Peers.Owner(source), in first.Matched, out ReadOnlySpan<byte> nextHop, out bool canBeTold);
-        PeerId except = _group.IsMember(source) ? source : PeerId.None;
-        bool audience = _group.HasAudience(except);
+        PeerId except = _group.Output.IsMember(source) ? source : PeerId.None;
+        bool audience = _group.Output.HasAudience(except);
         while (at < end)
         {
             if (!canBeTold || !audience)
@@ -248,7 +248,7 @@ internal sealed class PathAnnouncer
                 continue;
             }
 
-            if (!_group.TryBegin(out UpdateWriter writer))
+            if (!_group.Output.TryBegin(out UpdateWriter writer))
             {
                 return false;
             }
@@ -265,7 +265,7 @@ internal sealed class PathAnnouncer
                 at++;
             }
 
-            _group.Commit(writer.End(), except, PeerId.None);
+            _group.Output.Commit(writer.End(), except, PeerId.None);
             for (; from < at; from++)
             {
                 ref PathCandidate told = ref _scratch[from];

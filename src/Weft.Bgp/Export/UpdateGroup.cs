@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Weft.Bgp.Policies;
 using Weft.Bgp.Rib;
 using Weft.Bgp.Wire;
@@ -22,32 +21,31 @@ internal sealed class UpdateGroup
     private const int LookLimit = 4096;
 
     private readonly RibTables _tables;
-    private readonly EncodedBlockPool _blocks;
     private readonly PolicyProgram? _policy;
     private readonly GroupScratch _scratch;
-    private EncodedBlock? _block;
     private uint _cursor;
 
     /// <param name="decision">Ranks paths for groups that tell several of them.</param>
     public UpdateGroup(RibTables tables, ExportProfile profile, EncodedBlockPool blocks, GroupScratch scratch, Decision decision)
     {
         _tables = tables;
-        _blocks = blocks;
         _scratch = scratch;
         _policy = PolicyProgram.Compile(profile.Policy, profile.Context);
         Profile = profile;
+        Output = new GroupOutput(blocks, profile.MaximumMessageLength, tables.Family);
         Paths = profile.Paths == 0 ? null : new PathAnnouncer(tables, decision, this, scratch.Paths);
     }
 
     public ExportProfile Profile { get; }
+
+    /// <summary>The members, and the messages on their way to them.</summary>
+    public GroupOutput Output { get; }
 
     /// <summary>RFC 7911: tells several paths of a prefix; null: the best one.</summary>
     public PathAnnouncer? Paths { get; }
 
     /// <summary>Export policy asks for what no attribute says: the RPKI state or the link of a route.</summary>
     public bool ReadsSurroundings => _policy is { ReadsRpki: true } or { ReadsInterface: true };
-
-    public List<GroupMember> Members { get; } = [];
 
     /// <summary>Prefixes announced to the members; for each, all but its source, if that is one of them.</summary>
     public Bitmap Sent { get; } = new();
@@ -64,20 +62,6 @@ internal sealed class UpdateGroup
     /// <summary>No flush before this tick (advertisement interval).</summary>
     public long NotBefore { get; set; }
 
-    public bool HasCredit
-    {
-        get
-        {
-            bool all = true;
-            foreach (GroupMember member in CollectionsMarshal.AsSpan(Members))
-            {
-                all &= member.HasCredit;
-            }
-
-            return all;
-        }
-    }
-
     public void Mark(PrefixId prefix, bool sourceMoved)
     {
         Pending.Set((uint)prefix);
@@ -93,19 +77,19 @@ internal sealed class UpdateGroup
     /// <summary>Encodes one window of pending prefixes. False when nothing is pending or credit ran out; then what was encoded has been handed over.</summary>
     public bool FlushWindow()
     {
-        if (Pending.IsEmpty || !HasCredit)
+        if (Pending.IsEmpty || !Output.HasCredit)
         {
-            HandOver();
+            Output.HandOver();
             return false;
         }
 
-        SendRefreshMarks(end: false);
+        Output.SendRefreshMarks(end: false);
         if (Paths is PathAnnouncer paths)
         {
             bool written = paths.FlushWindow();
             if (Pending.IsEmpty || !written)
             {
-                HandOver();
+                Output.HandOver();
             }
 
             return written && !Pending.IsEmpty;
@@ -138,7 +122,7 @@ internal sealed class UpdateGroup
         bool room = WriteWithdrawals() && WriteAnnouncements();
         if (Pending.IsEmpty || !room)
         {
-            HandOver();
+            Output.HandOver();
         }
 
         return room && !Pending.IsEmpty;
@@ -163,7 +147,7 @@ internal sealed class UpdateGroup
         {
             // Whoever the routes came from was not told of them, and need not hear that they are gone.
             PeerId except = SourceMoved[(uint)prefix] ? PeerId.None : _tables.Prefixes.LastSource(prefix);
-            _scratch.AddWithdraw(prefix, IsMember(except) ? except : PeerId.None);
+            _scratch.AddWithdraw(prefix, Output.IsMember(except) ? except : PeerId.None);
             return;
         }
 
@@ -244,7 +228,7 @@ internal sealed class UpdateGroup
                 end++;
             }
 
-            if (!HasAudience(except))
+            if (!Output.HasAudience(except))
             {
                 for (; at < end; at++)
                 {
@@ -254,7 +238,7 @@ internal sealed class UpdateGroup
                 continue;
             }
 
-            if (!TryBegin(out UpdateWriter writer))
+            if (!Output.TryBegin(out UpdateWriter writer))
             {
                 return false;
             }
@@ -266,7 +250,7 @@ internal sealed class UpdateGroup
                 at++;
             }
 
-            _block!.Commit(writer.End(), except, PeerId.None);
+            Output.Commit(writer.End(), except, PeerId.None);
             for (; from < at; from++)
             {
                 Done(all[from].Prefix, sent: false);
@@ -310,13 +294,13 @@ internal sealed class UpdateGroup
         ref readonly MatchedRules matched = ref s.MatchedOf(at);
         ReadOnlySpan<byte> block = Edited(attributes, in matched, out ExportEncoder.PolicyTouch touch);
         int length = ExportEncoder.Write(Profile, source, block, touch, _tables.Peers, _tables.Family, s.Attributes, s.NextHop, out ReadOnlySpan<byte> nextHop);
-        PeerId except = IsMember(sourceId) ? sourceId : PeerId.None;
+        PeerId except = Output.IsMember(sourceId) ? sourceId : PeerId.None;
         if (except != PeerId.None && !WriteSourceWithdrawals(at, end, except))
         {
             return false;
         }
 
-        bool audience = HasAudience(except);
+        bool audience = Output.HasAudience(except);
         while (at < end)
         {
             if (!audience)
@@ -331,7 +315,7 @@ internal sealed class UpdateGroup
                 return WriteUntellable(at, end, except);
             }
 
-            if (!TryBegin(out UpdateWriter writer))
+            if (!Output.TryBegin(out UpdateWriter writer))
             {
                 return false;
             }
@@ -349,7 +333,7 @@ internal sealed class UpdateGroup
                 at++;
             }
 
-            _block!.Commit(writer.End(), except, PeerId.None);
+            Output.Commit(writer.End(), except, PeerId.None);
             for (; from < at; from++)
             {
                 Done(s.PrefixOf(from), sent: true);
@@ -370,7 +354,7 @@ internal sealed class UpdateGroup
                 continue;
             }
 
-            if (!TryBegin(out UpdateWriter writer))
+            if (!Output.TryBegin(out UpdateWriter writer))
             {
                 return false;
             }
@@ -382,7 +366,7 @@ internal sealed class UpdateGroup
                 at++;
             }
 
-            _block!.Commit(writer.End(), except, PeerId.None);
+            Output.Commit(writer.End(), except, PeerId.None);
             for (; from < at; from++)
             {
                 Done(_scratch.PrefixOf(from), sent: false);
@@ -407,7 +391,7 @@ internal sealed class UpdateGroup
                 break;
             }
 
-            if (!TryBegin(out UpdateWriter writer))
+            if (!Output.TryBegin(out UpdateWriter writer))
             {
                 return false;
             }
@@ -425,7 +409,7 @@ internal sealed class UpdateGroup
                 at += full ? 0 : 1;
             }
 
-            _block!.Commit(writer.End(), PeerId.None, source);
+            Output.Commit(writer.End(), PeerId.None, source);
         }
 
         return true;
@@ -446,146 +430,4 @@ internal sealed class UpdateGroup
             _scratch.Freed(prefix);
         }
     }
-
-    /// <summary>A writer over a block with room for a whole message. False when that needs a new block and a member has no credit.</summary>
-    internal bool TryBegin(out UpdateWriter writer)
-    {
-        int maximum = Math.Min(Profile.MaximumMessageLength, EncodedBlock.Size);
-        if (_block is not null && _block.Room < maximum)
-        {
-            HandOver();
-        }
-
-        if (_block is null)
-        {
-            if (!HasCredit)
-            {
-                writer = default;
-                return false;
-            }
-
-            _block = _blocks.Rent();
-        }
-
-        writer = new UpdateWriter(_block.Bytes.AsSpan(_block.Length), maximum, _tables.Family);
-        return true;
-    }
-
-    /// <summary>Ends the message begun.</summary>
-    internal void Commit(int length, PeerId except, PeerId only) => _block!.Commit(length, except, only);
-
-    /// <summary>What is encoded goes to the members as they are now.</summary>
-    public void HandOver()
-    {
-        if (_block is not EncodedBlock block)
-        {
-            return;
-        }
-
-        _block = null;
-        int readers = 0;
-        foreach (GroupMember member in Members)
-        {
-            readers += block.HasAnythingFor(member.Peer) ? 1 : 0;
-        }
-
-        if (readers == 0)
-        {
-            _blocks.Return(block);
-            return;
-        }
-
-        block.Share(readers);
-        foreach (GroupMember member in Members)
-        {
-            if (block.HasAnythingFor(member.Peer))
-            {
-                member.Send(block);
-            }
-        }
-    }
-
-    /// <summary>What follows when nothing is pending. True when a refresh was waiting for it.</summary>
-    /// <param name="complete">What was sent is all there is.</param>
-    public bool SendMarks(bool complete)
-    {
-        SendRefreshMarks(end: true);
-        if (complete)
-        {
-            SendEndOfRib();
-        }
-
-        return Members.Exists(static m => m is { RefreshWanted: true, EndOfRibDue: false });
-    }
-
-    /// <summary>RFC 7313 4: begin before the first route, end behind the last.</summary>
-    private void SendRefreshMarks(bool end)
-    {
-        foreach (GroupMember member in Members)
-        {
-            if (member.RefreshBeginDue && member.HasCredit)
-            {
-                member.RefreshBeginDue = false;
-                Send(member, RouteRefreshSubtype.Begin);
-            }
-
-            if (end && member is { RefreshEndDue: true, RefreshBeginDue: false, HasCredit: true })
-            {
-                member.RefreshEndDue = false;
-                Send(member, RouteRefreshSubtype.End);
-            }
-        }
-    }
-
-    private void Send(GroupMember member, RouteRefreshSubtype subtype)
-    {
-        EncodedBlock block = _blocks.Rent();
-        block.Commit(RouteRefreshMessage.Write(block.Bytes, _tables.Family == Weft.Primitives.Net.IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6, subtype), PeerId.None, PeerId.None);
-        block.Share(1);
-        member.Send(block);
-    }
-
-    /// <summary>RFC 4724 2: after the table, once per session; one block for all who are due, as ever.</summary>
-    private void SendEndOfRib()
-    {
-        int due = 0;
-        foreach (GroupMember member in Members)
-        {
-            member.EndOfRibNow = member.EndOfRibDue && member.HasCredit;
-            due += member.EndOfRibNow ? 1 : 0;
-        }
-
-        if (due == 0)
-        {
-            return;
-        }
-
-        EncodedBlock block = _blocks.Rent();
-        block.Commit(UpdateWriter.WriteEndOfRib(block.Bytes, _tables.Family), PeerId.None, PeerId.None);
-        block.Share(due);
-        foreach (GroupMember member in Members)
-        {
-            if (member.EndOfRibNow)
-            {
-                member.EndOfRibNow = false;
-                member.EndOfRibDue = false;
-                member.Send(block);
-            }
-        }
-    }
-
-    internal bool IsMember(PeerId peer)
-    {
-        foreach (GroupMember member in CollectionsMarshal.AsSpan(Members))
-        {
-            if (member.Peer == peer)
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    internal bool HasAudience(PeerId except) => Members.Count > 1 || (Members.Count == 1 && Members[0].Peer != except);
 }

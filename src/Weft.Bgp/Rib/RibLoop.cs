@@ -439,7 +439,7 @@ internal sealed class RibLoop : ILoopBody<RibMessage>
         Unrefreshed = peer.Epochs.UnrefreshedPaths,
         RefreshFor = Remaining(peer.RefreshUntil),
         UpdateGroup = peer.Member?.Group is { } group ? _out.Groups.TakeWhile(g => !ReferenceEquals(g, group)).Count() + 1 : 0,
-        UpdateGroupMembers = peer.Member?.Group?.Members.Count ?? 0,
+        UpdateGroupMembers = peer.Member?.Group?.Output.Members.Count ?? 0,
         Pending = peer.Member?.Group?.Pending.Count ?? 0,
         BlocksUnderWay = peer.Member?.UnderWay ?? 0,
     };

@@ -29,7 +29,9 @@ internal sealed class UpdateBatch
     public const int FullBytes = 16 * 1024;
 
     private BatchRecord[] _records = new BatchRecord[64];
-    private byte[] _bytes = new byte[4096];
+
+    // Room for a full batch and one more UPDATE of ordinary length: growing to it would leave as much behind again.
+    private byte[] _bytes = new byte[FullBytes + 8 * 1024];
 
     public PeerId Peer { get; set; }
 
