@@ -30,6 +30,9 @@ put 640 "$root/packaging/config/weft.conf" etc/weft/weft.conf
 put 644 "$root/packaging/config/switch.conf" $doc/examples/switch.conf
 put 644 "$root/packaging/config/10-weft.conflist" $doc/examples/10-weft.conflist
 put 644 "$root/packaging/config/REFERENCE.md" $doc/REFERENCE.md
+put 644 "$root/packaging/config/METRICS.md" $doc/METRICS.md
+put 644 "$root/packaging/monitoring/weft-alerts.yml" $doc/examples/weft-alerts.yml
+put 644 "$root/packaging/monitoring/weft-dashboard.json" $doc/examples/weft-dashboard.json
 put 644 "$root/README.md" $doc/README.md
 install -d "$tree"/usr/share/{man/man8,man/man5,bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d}
 "$generator" man | gzip -9n >"$tree/usr/share/man/man8/weft.8.gz"
@@ -54,7 +57,7 @@ tarball() {
 deb() {
     local package=$work/deb
     cp -a "$tree" "$package"
-    gzip -9n "$package/$doc/README.md" "$package/$doc/REFERENCE.md"
+    gzip -9n "$package/$doc/README.md" "$package/$doc/REFERENCE.md" "$package/$doc/METRICS.md"
     install -m 644 "$root/packaging/deb/copyright" "$package/$doc/copyright"
     install -D -m 644 "$root/packaging/deb/lintian-overrides" "$package/usr/share/lintian/overrides/weft"
     printf 'weft (%s) unstable; urgency=medium\n\n  * The history is that of the repository.\n\n -- weft maintainers <maintainers@weft.invalid>  %s\n' \

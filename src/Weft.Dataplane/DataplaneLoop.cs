@@ -12,7 +12,11 @@ using Weft.Primitives.Net;
 namespace Weft.Dataplane;
 
 /// <summary>What the loop is sent: an update of the graph, a change of a link or an address, or none of them (look whether something is due).</summary>
-internal readonly record struct DataplaneMessage(DataplaneUpdate? Update, LinkInfo? Link = null, AddressInfo? Address = null, ChangeKind Change = default);
+internal readonly record struct DataplaneMessage(DataplaneUpdate? Update, LinkInfo? Link = null, AddressInfo? Address = null, ChangeKind Change = default)
+{
+    /// <summary>Somebody wants to know the counters of the rules.</summary>
+    public TaskCompletionSource<IReadOnlyList<RuleHits>>? Hits { get; init; }
+}
 
 /// <summary>
 /// The one writer of this node's kernel state. Takes the updates of the calculation graph in order, hands each to every manager, and when it has heard
@@ -96,6 +100,15 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     /// <summary>Waits while the queue is full.</summary>
     public ValueTask PostAsync(DataplaneUpdate update, CancellationToken stop) => _loop.PostAsync(new DataplaneMessage(update), stop);
 
+    /// <summary>What the rules of policies and profiles have matched; nothing before in-sync.</summary>
+    /// <exception cref="DataplaneException">The kernel cannot be read.</exception>
+    public async Task<IReadOnlyList<RuleHits>> ReadHitsAsync(CancellationToken stop)
+    {
+        TaskCompletionSource<IReadOnlyList<RuleHits>> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await _loop.PostAsync(new DataplaneMessage(null) { Hits = answer }, stop);
+        return await answer.Task.WaitAsync(stop);
+    }
+
     /// <summary>Makes the loop come round even when nothing changes.</summary>
     public void Beat() => _loop.TryPost(default);
 
@@ -119,6 +132,12 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
 
     void ILoopBody<DataplaneMessage>.OnMessage(in DataplaneMessage message)
     {
+        if (message.Hits is { } asked)
+        {
+            Answer(asked);
+            return;
+        }
+
         if (message.Link is { } link)
         {
             OnLink(link, message.Change);
@@ -349,6 +368,18 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
             // Only now: what an earlier life wrote by other means was in force until these rules were.
             _swept = true;
             await Task.Run(() => _kernel.Sweep(_backend!));
+        }
+    }
+
+    private void Answer(TaskCompletionSource<IReadOnlyList<RuleHits>> asked)
+    {
+        try
+        {
+            asked.TrySetResult(_inSync ? RuleHits.Sum(_kernel.Families.SelectMany(static f => f.Rules.ReadHits())) : []);
+        }
+        catch (DataplaneException e)
+        {
+            asked.TrySetException(e);
         }
     }
 

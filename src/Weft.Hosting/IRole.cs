@@ -1,6 +1,7 @@
 using System.Collections;
 using Microsoft.Extensions.Logging;
 using Weft.Hosting.Configuration;
+using Weft.Hosting.Monitoring;
 using Weft.Hosting.Systemd;
 
 namespace Weft.Hosting;
@@ -22,6 +23,9 @@ public interface IRole
 
     /// <summary>Commands to a running instance: <c>weft router show ...</c>. Empty for a role that has none.</summary>
     IReadOnlyList<ICommand> Commands => [];
+
+    /// <summary>What the role exposes at /metrics besides <see cref="ProcessMetrics"/>: the source of the reference of metrics.</summary>
+    IReadOnlyList<Metric> Metrics => [];
 
     /// <summary>
     /// Runs until <paramref name="stop"/> fires or the role cannot go on. Stopping leaves the kernel's state in place.

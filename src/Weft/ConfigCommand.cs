@@ -5,18 +5,18 @@ using Weft.Hosting.Configuration;
 namespace Weft;
 
 /// <summary>
-/// <c>weft config reference</c> prints every key of every role; <c>weft config check [FILE]</c> reads a file as the roles would and prints all its problems.
+/// <c>weft config reference</c> prints every key of every role, <c>weft config metrics</c> every metric; <c>weft config check [FILE]</c> reads a file as the roles would and prints all its problems.
 /// </summary>
 internal sealed class ConfigCommand : ICommand
 {
     public string Name => "config";
 
-    public CommandSyntax Syntax => new("config", "reference | check [FILE]", "Prints every key of every role, or reads a settings file as the roles would and prints all its problems.", [])
+    public CommandSyntax Syntax => new("config", "reference | metrics | check [FILE]", "Prints every key of every role, or every metric, or reads a settings file as the roles would and prints all its problems.", [])
     {
-        Words = ["reference", "check"],
+        Words = ["reference", "metrics", "check"],
     };
 
-    public string Summary => "print the reference of all settings, or check a settings file";
+    public string Summary => "print the reference of all settings or metrics, or check a settings file";
 
     public async Task<ExitStatus> RunAsync(IReadOnlyList<string> arguments, CommandContext context, CancellationToken stop)
     {
@@ -27,6 +27,9 @@ internal sealed class ConfigCommand : ICommand
                 return ExitStatus.Ok;
             case ["reference"]:
                 await context.Out.WriteAsync(SettingsReference.Render(AllSettings()));
+                return ExitStatus.Ok;
+            case ["metrics"]:
+                await context.Out.WriteAsync(MetricsReference.Render(RoleTable.Roles.Values.Select(role => role())));
                 return ExitStatus.Ok;
             case ["check", ..] when arguments.Count <= 2:
                 return Check(arguments.Count == 2 ? arguments[1] : null, context);

@@ -29,6 +29,8 @@ internal static class RoleTable
         ["delete"] = () => new DeleteCommand(),
         ["node"] = () => new NodeCommand(),
         ["ipam"] = () => new IpamCommand(),
+        ["policy"] = () => new PolicyCommand(),
+        ["drops"] = () => new DropsCommand(),
         ["cni"] = () => new CniCommand(),
         ["config"] = () => new ConfigCommand(),
         ["lab"] = () => new LabCommand(),

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 namespace Weft.EndToEnd;
 
 /// <summary>The first things a user types.</summary>
@@ -83,6 +84,21 @@ public sealed class CommandLineTests
         Outcome outcome = await Executable.RunAsync("config", "reference");
 
         Assert.Equal(shipped, outcome.MustSucceed().Output);
+    }
+
+    [Fact]
+    public async Task ShippedReferenceOfMetrics_IsWhatTheExecutablePrints_AndKnowsEveryMetricOfDashboardAndAlerts()
+    {
+        string packaging = Path.Combine(Path.GetDirectoryName(Executable.Path)!, "../../packaging");
+        string printed = (await Executable.RunAsync("config", "metrics")).MustSucceed().Output;
+
+        Assert.Equal(await File.ReadAllTextAsync(Path.Combine(packaging, "config/METRICS.md")), printed);
+        foreach (string file in Directory.GetFiles(Path.Combine(packaging, "monitoring")))
+        {
+            string[] named = [.. Regex.Matches(await File.ReadAllTextAsync(file), @"\b(?:felix|weft|etcd|process|dotnet)_[a-z_]+\b").Select(m => m.Value).Distinct()];
+            Assert.NotEmpty(named);
+            Assert.All(named, name => Assert.Contains($"| `{name}` |", printed));
+        }
     }
 
     [Theory]

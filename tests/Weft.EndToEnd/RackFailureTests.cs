@@ -76,6 +76,29 @@ public sealed class RackFailureTests
     }
 
     [Fact]
+    public async Task Drops_NameTheFlow_TheEndpoint_AndThePolicy()
+    {
+        await KeptLab.ApplyAsync(DenyTo("backend-1", "shut"));
+        await Executable.EventuallyAsync("the policy holds", async () => !await KeptLab.ReachesAsync("frontend-2", "backend-1", 700));
+        Task<Outcome> drops = KeptLab.ExecAsync("node1", "weft", "drops", "--for", "5", "-o", "json");
+        while (!drops.IsCompleted)
+        {
+            await KeptLab.ReachesAsync("frontend-2", "backend-1", 700);
+        }
+
+        string output = (await drops).MustSucceed().Output;
+        await DeletePolicyAsync("shut");
+
+        string target = await KeptLab.AddressAsync("backend-1");
+        JsonNode row = Assert.Single(output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonNode.Parse(l)!), r => (string?)r["destination"] == target);
+        Assert.Equal(await KeptLab.AddressAsync("frontend-2"), (string?)row["source"]);
+        Assert.Contains("backend", (string?)row["destinationEndpoint"]);
+        Assert.Equal(("ingress", "tcp", "8080"), ((string?)row["direction"], (string?)row["protocol"], (string?)row["port"]));
+        Assert.Contains("shut", (string?)row["by"]);
+        await Executable.EventuallyAsync("open again", () => KeptLab.ReachesAsync("frontend-2", "backend-1"));
+    }
+
+    [Fact]
     public async Task TwoAgentsWithOneName_AreReported()
     {
         string[] command = [.. (await File.ReadAllTextAsync($"/proc/{await CurrentPidAsync("node2", "agent")}/cmdline")).Split('\0', StringSplitOptions.RemoveEmptyEntries)];

@@ -10,6 +10,7 @@ using Weft.Cluster.Store.Transport;
 using Weft.Cluster.Store.Watching;
 using Weft.Hosting;
 using Weft.Hosting.Configuration;
+using Weft.Hosting.Monitoring;
 
 namespace Weft.Cluster.Store;
 
@@ -34,6 +35,8 @@ public sealed class StoreRole : IRole
     public string Summary => "run the embedded datastore (etcd v3 API over one file)";
 
     public IReadOnlyList<ISetting> Settings => StoreSettings.All;
+
+    public IReadOnlyList<Metric> Metrics => StoreMetrics.All;
 
     public IReadOnlyList<RoleOption> Options =>
     [
@@ -112,7 +115,7 @@ public sealed class StoreRole : IRole
         await using WriteLoop loop = new(file, state, settings.Quota, context.Time, logger);
         using HistoryPool history = new(file.Path, () => loop.State.CompactRevision);
         StoreContext store = new(loop, history, new RecentPast(loop.Events, () => loop.State, history), file, settings, context.Time, ending.Token);
-        await using StoreServer server = new(settings.Listen, tls, new PlainHttpMiddleware(() => !loop.IsOutOfSpace, StoreContext.EtcdVersion, context.Time), context.Logs);
+        await using StoreServer server = new(settings.Listen, tls, new PlainHttpMiddleware(() => !loop.IsOutOfSpace, () => StoreMetrics.Write(loop.State, loop.FileSize.Size, loop.IsOutOfSpace), StoreContext.EtcdVersion, context.Time), context.Logs);
         GrpcApplication application = new(Route(store), context.Time, logger, ending.Token);
         try
         {

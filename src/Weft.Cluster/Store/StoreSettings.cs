@@ -8,7 +8,7 @@ namespace Weft.Cluster.Store;
 internal sealed record StoreSettings
 {
     public static readonly Setting<IReadOnlyList<IPEndPoint>> ListenSetting = Setting.List<IPEndPoint>(
-        "store", "listen", "127.0.0.1:2379", "address:port, ...", ParseEndPoint, "Where clients connect (gRPC over HTTP/2; GET /health and /version over HTTP/1.1).");
+        "store", "listen", "127.0.0.1:2379", "address:port, ...", ParseEndPoint, "Where clients connect (gRPC over HTTP/2; GET /health, /version and /metrics over HTTP/1.1).");
 
     public static readonly Setting<string> DataSetting = Setting.Text("store", "data", "/var/lib/weft/store/store.db", "The data file; made when it is not there.", "path");
 

@@ -21,6 +21,10 @@ public interface IRuleBackend
     /// <exception cref="DataplaneException">Writes kept failing.</exception>
     ApplyStatus ApplyUpdates();
 
+    /// <summary>Reads the counters of the rules of policies and profiles that are in the kernel; one for each table.</summary>
+    /// <exception cref="DataplaneException">The kernel cannot be read.</exception>
+    IEnumerable<RuleHits> ReadHits();
+
     /// <summary>Destroys what nothing needs any more. To be called when the rules of all families have been written.</summary>
     ApplyStatus ApplyDeletions();
 }

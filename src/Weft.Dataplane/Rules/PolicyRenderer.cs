@@ -50,7 +50,12 @@ internal sealed class PolicyRenderer(RuleSettings settings, IpFamily family, Fun
 
         for (int i = 0; i < rules.Count; i++)
         {
+            int from = rendered.Count;
             _rules.Append(rules[i], owner, i, rendered);
+            for (int k = from; k < rendered.Count; k++)
+            {
+                rendered[k] = rendered[k] with { PolicyRule = i };
+            }
         }
 
         // Returning is what the end of a chain does anyway.
@@ -68,6 +73,6 @@ internal sealed class PolicyRenderer(RuleSettings settings, IpFamily family, Fun
             rendered[0] = rendered[0] with { Comments = [comment, .. rendered[0].Comments] };
         }
 
-        return new Chain(name, rendered);
+        return new Chain(name, rendered) { Owner = comment };
     }
 }

@@ -24,6 +24,9 @@ public sealed record KernelChain(string Table, string Name, NfBaseChain? Base, b
 /// <summary>A rule in the kernel, known by the data its owner left in it.</summary>
 public sealed record KernelRule(string Chain, byte[] UserData);
 
+/// <summary>What a rule has counted.</summary>
+public readonly record struct RuleCounter(long Packets, long Bytes);
+
 /// <summary>A set in the kernel, without its elements.</summary>
 public sealed record KernelSet(string Name, int KeyLength, bool IsVerdictMap, bool IsNameless);
 
@@ -97,6 +100,27 @@ public sealed class NfTablesSocket : IDisposable
         request.Put(NFTA_RULE_TABLE, table);
         ListSink<KernelRule> sink = new(rules, ParseRule);
         return _netlink.Dump(request.Finish(), ref sink);
+    }
+
+    /// <summary>What the rules of a table have counted, by chain and in their order; zeros for rules without a counter.</summary>
+    public NetlinkResult ReadCounters(string table, Dictionary<string, List<RuleCounter>> counters)
+    {
+        NetlinkRequest request = Begin(stackalloc byte[512], NFT_MSG_GETRULE, NetlinkConstants.NLM_F_DUMP);
+        request.Put(NFTA_RULE_TABLE, table);
+        List<(string Chain, RuleCounter Counter)> found = [];
+        ListSink<(string, RuleCounter)> sink = new(found, ParseCounter);
+        NetlinkResult result = _netlink.Dump(request.Finish(), ref sink);
+        foreach ((string chain, RuleCounter counter) in found)
+        {
+            if (!counters.TryGetValue(chain, out List<RuleCounter>? list))
+            {
+                counters[chain] = list = [];
+            }
+
+            list.Add(counter);
+        }
+
+        return result;
     }
 
     public NetlinkResult ReadSets(string table, List<KernelSet> sets)
@@ -194,6 +218,58 @@ public sealed class NfTablesSocket : IDisposable
         }
 
         return new KernelRule(chain, userData);
+    }
+
+    private static (string Chain, RuleCounter Counter) ParseCounter(AttributeReader attributes)
+    {
+        string chain = string.Empty;
+        RuleCounter counter = default;
+        while (attributes.Next(out ushort type, out ReadOnlySpan<byte> value))
+        {
+            switch (type)
+            {
+                case NFTA_RULE_CHAIN: chain = AttributeReader.Text(value); break;
+                case NFTA_RULE_EXPRESSIONS: counter = CounterIn(value); break;
+            }
+        }
+
+        return (chain, counter);
+    }
+
+    private static RuleCounter CounterIn(ReadOnlySpan<byte> expressions)
+    {
+        AttributeReader list = new(expressions);
+        while (list.Next(out _, out ReadOnlySpan<byte> expression))
+        {
+            AttributeReader parts = new(expression);
+            bool isCounter = false;
+            while (parts.Next(out ushort part, out ReadOnlySpan<byte> value))
+            {
+                isCounter |= part == NFTA_EXPR_NAME && AttributeReader.Text(value) == "counter";
+                if (isCounter && part == NFTA_EXPR_DATA)
+                {
+                    return ParseCounter(value);
+                }
+            }
+        }
+
+        return default;
+    }
+
+    private static RuleCounter ParseCounter(ReadOnlySpan<byte> value)
+    {
+        AttributeReader attributes = new(value);
+        long packets = 0, bytes = 0;
+        while (attributes.Next(out ushort type, out ReadOnlySpan<byte> number))
+        {
+            switch (type)
+            {
+                case NFTA_COUNTER_BYTES when number.Length >= 8: bytes = BinaryPrimitives.ReadInt64BigEndian(number); break;
+                case NFTA_COUNTER_PACKETS when number.Length >= 8: packets = BinaryPrimitives.ReadInt64BigEndian(number); break;
+            }
+        }
+
+        return new RuleCounter(packets, bytes);
     }
 
     private static KernelSet ParseSet(AttributeReader attributes)

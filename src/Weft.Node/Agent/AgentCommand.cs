@@ -8,7 +8,7 @@ using Weft.Hosting.Control;
 
 namespace Weft.Node.Agent;
 
-/// <summary><c>weft agent status | config</c>: what the running agent says of itself, over its control socket.</summary>
+/// <summary><c>weft agent status | config</c> and <c>weft policy hits</c>: what the running agent says of itself, over its control socket.</summary>
 internal sealed class AgentCommand : ICommand
 {
     private static readonly CommandOption s_output = new("--output", "-o", "json", "The answer as JSON.");
@@ -28,9 +28,17 @@ internal sealed class AgentCommand : ICommand
         """,
         [s_set, s_output, s_runDir, s_config]));
 
+    public static readonly AgentCommand Hits = new("what each rule of each policy has matched on this node", new CommandSyntax(
+        "policy hits", "[WORD...]",
+        """
+        Per rule of each policy and profile in the kernel: packets and bytes that it matched since it was written there. A rule sees the packets that open a
+        connection; what follows belongs to an established one. Words choose policies whose name contains one of them.
+        """,
+        [s_output, s_runDir, s_config]));
+
     private AgentCommand(string summary, CommandSyntax syntax) => (Summary, Syntax) = (summary, syntax);
 
-    public string Name => Syntax.Command["agent ".Length..];
+    public string Name => Syntax.Command.Split(' ')[1];
 
     public string Summary { get; }
 
@@ -77,13 +85,21 @@ internal sealed class AgentCommand : ICommand
             return ExitStatus.Failed;
         }
 
+        if (ReferenceEquals(this, Hits))
+        {
+            AgentText.ChooseHits(answer, line.Arguments);
+        }
+
         if (ReferenceEquals(this, Configuration))
         {
             AgentText.Choose(answer, line.Arguments, line.Has(s_set) ? ConfigurationRows.Set : ConfigurationRows.All);
         }
 
         await context.Out.WriteAsync(
-            line.Has(s_output) ? AgentText.Json(answer) + "\n" : ReferenceEquals(this, Status) ? AgentText.Status(answer) : AgentText.Configuration(answer));
+            line.Has(s_output) ? AgentText.Json(answer) + "\n"
+            : ReferenceEquals(this, Status) ? AgentText.Status(answer)
+            : ReferenceEquals(this, Hits) ? AgentText.Hits(answer)
+            : AgentText.Configuration(answer));
         return ExitStatus.Ok;
     }
 

@@ -1,5 +1,7 @@
 using System.Reflection;
 using Microsoft.Extensions.Logging;
+using Weft.Dataplane;
+using Weft.Dataplane.Drivers;
 using Weft.Datastore;
 using Weft.Datastore.Sync;
 using Weft.Hosting;
@@ -16,6 +18,9 @@ internal interface IDataplane : IDataplaneIntake, IBeatingLoop, IDisposable
 {
     /// <summary>Runs until stopped; the kernel stays as it is then.</summary>
     Task RunAsync(CancellationToken stop);
+
+    /// <inheritdoc cref="DataplaneLoop.ReadHitsAsync"/>
+    Task<IReadOnlyList<RuleHits>> ReadHitsAsync(CancellationToken stop);
 }
 
 /// <summary>What the agent is made of, besides what it makes itself; the role fills it with the real ones.</summary>
@@ -60,9 +65,6 @@ internal sealed class AgentProcess
     /// <summary>How often the status line is renewed and, without a watchdog, the loops are looked at.</summary>
     private static readonly TimeSpan s_lookPeriod = TimeSpan.FromSeconds(5);
 
-    /// <summary>A loop without a round for so long hangs: the longest round is a full write of the firewall.</summary>
-    private static readonly TimeSpan s_stalled = TimeSpan.FromSeconds(45);
-
     private readonly AgentParts _parts;
     private readonly RoleContext _context;
     private readonly ILogger _logger;
@@ -76,6 +78,8 @@ internal sealed class AgentProcess
     private readonly DeferredDels _deferred;
     private readonly CniServer _server;
     private readonly StatusReport _status;
+    private readonly LoopHealth _health;
+    private readonly AgentMonitor _monitor;
 
     public AgentProcess(AgentParts parts, RoleContext context)
     {
@@ -89,6 +93,8 @@ internal sealed class AgentProcess
         _lifeSign = new LifeSign(node, parts.Settings.StatusPeriod, parts.Datastore, context.Time, _logger);
         _startup = new NodeStartup(parts.Node, parts.Datastore, parts.Host, Version, context.Time, context.Logs);
         _status = new StatusReport(node, _state, _progress, _lifeSign, context.Time.GetUtcNow());
+        _health = new LoopHealth([_policy, _dataplane], context.Time, _logger);
+        _monitor = new AgentMonitor(_state, _progress, _health, context.Time, _logger);
         ILogger cni = context.Logs.CreateLogger("cni");
         _executor = new CniExecutor(new CniServices
             {
@@ -96,7 +102,7 @@ internal sealed class AgentProcess
                 DefaultMtu = () => mtu.Value, PodsStartWithoutPolicy = parts.Settings.PodsStartWithoutPolicy, Time = context.Time, Logger = cni,
             });
         _deferred = new DeferredDels(DeferredDels.FolderBeside(parts.Settings.SocketPath), context.Time, cni);
-        _server = new CniServer(_executor, _status.Write, () => FelixView.Write(node, _state.Config, parts.Felix), parts.Settings.PolicyOnly);
+        _server = new CniServer(_executor, _status.Write, () => FelixView.Write(node, _state.Config, parts.Felix), _dataplane.ReadHitsAsync, parts.Settings.PolicyOnly);
         foreach (string problem in parts.Felix.Problems)
         {
             Log.NotInEffect(_logger, problem);
@@ -144,6 +150,7 @@ internal sealed class AgentProcess
             Guard("start-up", _startup.RunAsync(OnStartup, end.Token)),
             Guard("deferred DELs", _deferred.RunAsync(_executor, _state, end.Token)),
             Guard("life sign", _lifeSign.RunAsync(end.Token)),
+            Guard("monitoring", _monitor.RunAsync(end.Token)),
             Guard("watchdog", WatchAsync(end.Token)));
         return failed;
 
@@ -182,25 +189,13 @@ internal sealed class AgentProcess
         TimeSpan period = _context.Systemd.WatchdogPeriod is { } limit && limit / 2 < s_lookPeriod ? limit / 2 : s_lookPeriod;
         while (!stop.IsCancellationRequested)
         {
-            _policy.Beat();
-            _dataplane.Beat();
+            _health.Beat();
             await Task.Delay(period, _context.Time, stop);
             _context.Systemd.Status(_status.Line());
-            if (Array.TrueForAll<IBeatingLoop>([_policy, _dataplane], IsAlive))
+            if (_health.AllAlive())
             {
                 _context.Systemd.FeedWatchdog();
             }
         }
-    }
-
-    private bool IsAlive(IBeatingLoop loop)
-    {
-        TimeSpan silent = loop.LastBeat == 0 ? TimeSpan.Zero : _context.Time.GetElapsedTime(loop.LastBeat);
-        if (silent > s_stalled)
-        {
-            Log.NoProgress(_logger, loop.Part, (long)silent.TotalSeconds);
-        }
-
-        return silent <= s_stalled;
     }
 }

@@ -5,6 +5,7 @@ using Weft.Datastore.Etcd;
 using Weft.Datastore.Sync;
 using Weft.Hosting;
 using Weft.Hosting.Configuration;
+using Weft.Hosting.Monitoring;
 using Weft.Ipam;
 using Weft.Linux;
 using Weft.Model.Felix;
@@ -21,6 +22,8 @@ public sealed class AgentRole : IRole
     public string Summary => "run the node agent: CNI, pod routes and policy";
 
     public IReadOnlyList<ISetting> Settings => [.. AgentSettings.Settings, .. NodeSettings.Settings, .. DatastoreSettings.Settings];
+
+    public IReadOnlyList<Metric> Metrics => AgentMetrics.All;
 
     public IReadOnlyList<RoleOption> Options => [new RoleOption("--run-dir", AgentSettings.RunDirOption)];
 

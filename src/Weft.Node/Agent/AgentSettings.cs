@@ -42,11 +42,14 @@ public sealed record AgentSettings
         Section, "felix-file", FelixLocalSettings.DefaultPath,
         "A settings file of Felix, read when it exists: it and the environment (FELIX_NAME) win over FelixConfiguration. `weft agent config` shows what holds.", "path");
 
+    private static readonly Setting<bool> LogDropsSetting = Setting.Switch(
+        Section, "log-drops", true, "Rules hand every packet they deny to NFLOG, where `weft drops` reads it. Costs next to nothing while nobody reads.");
+
     public const string SocketName = "agent.sock";
 
     public static IReadOnlyList<ISetting> Settings { get; } =
     [
-        RunDirSetting, NetworkingSetting, PrefixSetting, BackendSetting, PolicyWaitSetting, PolicyWaitExpiredSetting, MtuSetting, ReportSetting, FelixFileSetting,
+        RunDirSetting, NetworkingSetting, PrefixSetting, BackendSetting, PolicyWaitSetting, PolicyWaitExpiredSetting, MtuSetting, ReportSetting, FelixFileSetting, LogDropsSetting,
     ];
 
     /// <summary>The flag --run-dir.</summary>
@@ -66,6 +69,9 @@ public sealed record AgentSettings
 
     /// <summary>False: closed when in doubt.</summary>
     public bool PodsStartWithoutPolicy { get; init; }
+
+    /// <summary>What "weft drops" needs.</summary>
+    public bool LogsDrops { get; init; } = true;
 
     /// <summary>Null to find it out: <see cref="NodeMtu"/>.</summary>
     public int? Mtu { get; init; }
@@ -105,6 +111,7 @@ public sealed record AgentSettings
             Mtu = mtu == 0 ? null : (int)mtu,
             StatusPeriod = reader.Get(ReportSetting),
             FelixFile = reader.Get(FelixFileSetting),
+            LogsDrops = reader.Get(LogDropsSetting),
         };
     }
 }

@@ -22,7 +22,15 @@ internal sealed record SyncState(SyncStatus Status, string Detail, DateTimeOffse
 /// <param name="Sets">Sets in use.</param>
 /// <param name="Routes">Routes of this agent.</param>
 /// <param name="Backend">What writes the rules, and why: "NfTables (the kernel has it)".</param>
-internal sealed record ApplyState(DateTimeOffset At, TimeSpan Duration, string? Problem, int Policies, int Profiles, int Sets, int Routes, string Backend);
+/// <param name="NotEnforced">Objects that the kernel cannot be given as they are written, each with the reason.</param>
+internal sealed record ApplyState(
+    DateTimeOffset At, TimeSpan Duration, string? Problem, int Policies, int Profiles, int Sets, int Routes, string Backend, IReadOnlyList<string> NotEnforced);
+
+/// <summary>All rounds of this process together.</summary>
+/// <param name="Rounds">How many.</param>
+/// <param name="Failures">After how many something was left to be tried again.</param>
+/// <param name="Time">How long they took.</param>
+internal sealed record ApplyTotals(long Rounds, long Failures, TimeSpan Time);
 
 /// <summary>
 /// What others may know of the agent: immutable snapshots, each swapped whole by the loop it belongs to, read by status and CNI STATUS.
@@ -34,6 +42,7 @@ internal sealed class AgentState(TimeProvider time) : INodeReadiness
     private ConfigUpdate _config = new(new Dictionary<string, string>(), new Dictionary<string, string>());
     private IReadOnlyList<StagedPolicy> _staged = [];
     private ApplyState? _apply;
+    private ApplyTotals _totals = new(0, 0, TimeSpan.Zero);
     private bool _started;
     private IReadOnlyList<string> _addressChoices = [];
     private string? _startupProblem = "the node has not been entered into the datastore yet";
@@ -53,6 +62,8 @@ internal sealed class AgentState(TimeProvider time) : INodeReadiness
 
     /// <summary>Null before the first round.</summary>
     public ApplyState? Apply => Volatile.Read(ref _apply);
+
+    public ApplyTotals Totals => Volatile.Read(ref _totals);
 
     /// <summary>What of the start-up is missing, or null.</summary>
     public string? StartupProblem => Volatile.Read(ref _startupProblem);
@@ -89,7 +100,12 @@ internal sealed class AgentState(TimeProvider time) : INodeReadiness
 
     public void SetStaged(IReadOnlyList<StagedPolicy> staged) => Volatile.Write(ref _staged, staged);
 
-    public void SetApply(ApplyState apply) => Volatile.Write(ref _apply, apply);
+    public void SetApply(ApplyState apply)
+    {
+        ApplyTotals before = Totals;
+        Volatile.Write(ref _totals, new ApplyTotals(before.Rounds + 1, before.Failures + (apply.Problem is null ? 0 : 1), before.Time + apply.Duration));
+        Volatile.Write(ref _apply, apply);
+    }
 
     /// <summary>Where the addresses of the Node come from, one line each.</summary>
     public IReadOnlyList<string> AddressChoices => Volatile.Read(ref _addressChoices);

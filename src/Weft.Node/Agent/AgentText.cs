@@ -75,6 +75,29 @@ internal static class AgentText
         }
     }
 
+    /// <summary>Takes out of the answer whose owner contains none of the words.</summary>
+    public static void ChooseHits(JsonObject answer, IReadOnlyList<string> words)
+    {
+        JsonArray hits = answer["hits"] as JsonArray ?? [];
+        for (int i = hits.Count - 1; i >= 0; i--)
+        {
+            if (words.Count > 0 && !words.Any(w => Text(hits[i]?["owner"]).Contains(w, StringComparison.OrdinalIgnoreCase)))
+            {
+                hits.RemoveAt(i);
+            }
+        }
+    }
+
+    public static string Hits(JsonObject answer)
+    {
+        StringBuilder text = new();
+        Table(text, ["POLICY", "RULE", "PACKETS", "BYTES"], (answer["hits"] as JsonArray ?? []).OfType<JsonObject>().Select(h => new[]
+        {
+            Text(h["owner"]), Text(h["rule"]), Text(h["packets"]), Text(h["bytes"]),
+        }));
+        return text.ToString();
+    }
+
     public static string Configuration(JsonObject answer)
     {
         StringBuilder text = new();

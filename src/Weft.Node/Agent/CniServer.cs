@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Weft.Dataplane.Drivers;
 using Weft.Hosting.Control;
 using Weft.Node.Cni;
 
@@ -10,8 +11,9 @@ namespace Weft.Node.Agent;
 /// <param name="executor">Carries CNI calls out.</param>
 /// <param name="status">What "weft agent status" shows.</param>
 /// <param name="config">What "weft agent config" shows.</param>
+/// <param name="hits">What the rules of policies have matched.</param>
 /// <param name="policyOnly">Another plugin connects pods: an ADD is refused, deletions and checks are not.</param>
-internal sealed class CniServer(CniExecutor executor, Func<JsonObject> status, Func<JsonObject> config, bool policyOnly)
+internal sealed class CniServer(CniExecutor executor, Func<JsonObject> status, Func<JsonObject> config, Func<CancellationToken, Task<IReadOnlyList<RuleHits>>> hits, bool policyOnly)
 {
     public async Task<JsonNode?> AnswerAsync(JsonObject request, CancellationToken stop)
     {
@@ -23,8 +25,26 @@ internal sealed class CniServer(CniExecutor executor, Func<JsonObject> status, F
                 return status();
             case "config":
                 return config();
+            case "hits":
+                return await HitsAsync(stop);
             default:
-                return ControlServer.Error($"unknown command \"{Text(request, "command")}\": expected cni, status or config");
+                return ControlServer.Error($"unknown command \"{Text(request, "command")}\": expected cni, status, config or hits");
+        }
+    }
+
+    /// <summary>{hits: [{owner, rule, packets, bytes}]}</summary>
+    private async Task<JsonNode> HitsAsync(CancellationToken stop)
+    {
+        try
+        {
+            return new JsonObject
+            {
+                ["hits"] = new JsonArray([.. (await hits(stop)).Select(h => (JsonNode)new JsonObject { ["owner"] = h.Owner, ["rule"] = h.Rule, ["packets"] = h.Packets, ["bytes"] = h.Bytes })]),
+            };
+        }
+        catch (DataplaneException e)
+        {
+            return ControlServer.Error(e.Message);
         }
     }
 

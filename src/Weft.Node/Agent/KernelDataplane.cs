@@ -1,4 +1,5 @@
 using Weft.Dataplane;
+using Weft.Dataplane.Drivers;
 using Weft.Dataplane.Rules;
 using Weft.Hosting;
 using Weft.Linux.Namespaces;
@@ -33,13 +34,13 @@ internal sealed class KernelDataplane : IDataplane
                 Backend = backend,
                 NodeName = node,
                 Networking = settings.PolicyOnly ? NodeNetworking.None : NodeNetworking.Routed,
-                Rules = new RuleSettings { InterfacePrefixes = settings.InterfacePrefixes },
+                Rules = new RuleSettings { InterfacePrefixes = settings.InterfacePrefixes, LogsDenied = settings.LogsDrops },
             },
             progress,
             context.Logs,
             context.Time,
             report => state.SetApply(new ApplyState(
-                report.At, report.Duration, report.Problem, report.Policies, report.Profiles, report.Sets, report.Routes, $"{report.Backend.Choice} ({report.Backend.Why})")),
+                report.At, report.Duration, report.Problem, report.Policies, report.Profiles, report.Sets, report.Routes, $"{report.Backend.Choice} ({report.Backend.Why})", report.NotEnforced)),
             space);
     }
 
@@ -50,6 +51,8 @@ internal sealed class KernelDataplane : IDataplane
     public ValueTask PostAsync(DataplaneUpdate update, CancellationToken stop) => _loop.PostAsync(update, stop);
 
     public Task RunAsync(CancellationToken stop) => _loop.RunAsync(stop);
+
+    public Task<IReadOnlyList<RuleHits>> ReadHitsAsync(CancellationToken stop) => _loop.ReadHitsAsync(stop);
 
     public void Beat() => _loop.Beat();
 

@@ -42,4 +42,10 @@ internal static partial class Log
 
     [LoggerMessage(1712, LogLevel.Warning, "{Problem}")]
     public static partial void NotInEffect(ILogger logger, string problem);
+
+    [LoggerMessage(1713, LogLevel.Information, "{Purpose}: answers on {EndPoint}")]
+    public static partial void MonitoringOpened(ILogger logger, string purpose, string endPoint);
+
+    [LoggerMessage(1714, LogLevel.Error, "{Purpose}: {Reason}; it is tried again every second")]
+    public static partial void MonitoringFailed(ILogger logger, string purpose, string reason);
 }

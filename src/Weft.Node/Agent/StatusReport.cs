@@ -66,6 +66,12 @@ internal sealed class StatusReport(string node, AgentState state, EndpointProgre
         {
             yield return Problem(key.Path, reason);
         }
+
+        foreach (string refused in state.Apply?.NotEnforced ?? [])
+        {
+            int end = refused.IndexOf(": ", StringComparison.Ordinal);
+            yield return Problem(end < 0 ? "kernel" : refused[..end], end < 0 ? refused : refused[(end + 2)..]);
+        }
     }
 
     private static JsonNode Problem(string key, string reason) => new JsonObject { ["key"] = key, ["reason"] = reason };

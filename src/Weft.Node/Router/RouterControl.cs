@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text.Json.Nodes;
 using Weft.Bgp;
 using Weft.Hosting.Control;
+using Weft.Hosting.Monitoring;
 using Weft.Primitives.Net;
 
 namespace Weft.Node.Router;
@@ -39,6 +40,26 @@ internal sealed class RouterControl(Func<RouterStatus> status, Func<OperatorRequ
             "shutdown" or "enable" or "drain" => await OperateAsync(command, request, stop),
             _ => ControlServer.Error($"unknown command \"{command}\"; expected neighbors, neighbor, routes, summary, memory, reset, shutdown, drain or enable"),
         });
+    }
+
+    /// <summary>Answers GET: /metrics, and /readiness, which fails until every neighbour has sent its table after the start.</summary>
+    public async ValueTask<MonitoringAnswer> MonitorAsync(string path, CancellationToken stop)
+    {
+        RouterStatus now = status();
+        if (path == "/readiness")
+        {
+            return now.IsSettled ? MonitoringAnswer.Plain(200, "settled\n") : MonitoringAnswer.Plain(503, now.Waiting.Length > 0 ? $"waits: {now.Waiting}\n" : "not settled yet\n");
+        }
+
+        if (path != "/metrics")
+        {
+            return MonitoringAnswer.NotFound;
+        }
+
+        MetricText text = new();
+        RouterMetrics.Write(text, now, await PeersAsync(stop), await fib.AskAsync([], stop));
+        ProcessMetrics.Write(text);
+        return new MonitoringAnswer(200, MetricText.ContentType, text.ToString());
     }
 
     internal static string? Text(JsonObject request, string member) => request[member] is JsonValue value && value.TryGetValue(out string? text) ? text : null;

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.Logging;
 using Weft.Datastore;
 using Weft.Datastore.Etcd;
@@ -5,6 +6,7 @@ using Weft.Datastore.Sync;
 using Weft.Hosting;
 using Weft.Hosting.Configuration;
 using Weft.Hosting.Control;
+using Weft.Hosting.Monitoring;
 using Weft.Linux;
 using Weft.Linux.Netlink;
 using Weft.Model.Keys;
@@ -40,6 +42,8 @@ public sealed class RouterRole : IRole
     public string Summary => "BGP: sessions with switches and nodes, learnt routes into the kernel";
 
     public IReadOnlyList<ISetting> Settings { get; } = [.. RouterSettings.All, .. DatastoreSettings.Settings];
+
+    public IReadOnlyList<Metric> Metrics => RouterMetrics.All;
 
     public IReadOnlyList<RoleOption> Options { get; } = [new("--run-dir", RouterSettings.RunDirectorySetting)];
 
@@ -86,15 +90,14 @@ public sealed class RouterRole : IRole
         RouterControl control = new(() => loop.Status, (request, cancel) => loop.PostAsync(new RouterMessage { Operator = request }, cancel), fib, context.Time);
         await using (ControlServer server = ControlServer.ListenForLines(Path.Combine(settings.RunDirectory, SocketName), control.HandleAsync, context.Time))
         {
-            List<Task> tasks = [watcher.RunAsync(ending.Token), fib.RunAsync(ending.Token), loop.RunAsync(ending.Token), server.RunAsync(ending.Token), ReloadAsync(context, settings, loop, logger, ending.Token)];
+            MonitoringServer[] monitoring = [.. settings.Monitoring.Select(at => MonitoringServer.Listen(new IPEndPoint(IPAddress.Parse(at.Address.ToString()), at.Port), control.MonitorAsync, context.Time))];
+            List<Task> tasks = [.. monitoring.Select(m => m.RunAsync(ending.Token)), watcher.RunAsync(ending.Token), fib.RunAsync(ending.Token), loop.RunAsync(ending.Token), server.RunAsync(ending.Token), ReloadAsync(context, settings, loop, logger, ending.Token)];
             if (settings.UsesDatastore)
             {
                 tasks.Add(SyncAsync(datastoreSettings, ClusterState.Prefixes(settings.NodeName), loop, context, ending.Token));
                 tasks.Add(SyncWorkloadsAsync(datastoreSettings, loop, context, ending.Token));
             }
 
-            // What the start left behind goes before the tables grow beside it: a megabyte at the peak of a small router (tests/Weft.Bench/RESULTS.md, "BGP").
-            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
             ExitStatus status = await UntilFirstAsync([.. tasks, speaker.Failure], stop, logger);
             context.Systemd.Stopping("ending sessions; routes stay in the kernel");
 
@@ -102,6 +105,7 @@ public sealed class RouterRole : IRole
             await speaker.DisposeAsync();
             await ending.CancelAsync();
             await Task.WhenAll(tasks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Array.ForEach(monitoring, static m => m.Dispose());
             return status;
         }
     }
@@ -194,6 +198,7 @@ public sealed class RouterRole : IRole
         foreach ((string section, string key, bool changed) in ((string, string, bool)[])
         [
             ("router", RouterSettings.RunDirectorySetting.Key, running.RunDirectory != next.RunDirectory),
+            ("router", RouterSettings.MonitoringSetting.Key, !running.Monitoring.AsSpan().SequenceEqual(next.Monitoring.AsSpan())),
             ("router", RouterSettings.RouteProtocolSetting.Key, running.RouteProtocol != next.RouteProtocol),
             ("node", NodeSettings.NameSetting.Key, running.NodeName != next.NodeName),
             ("datastore", "endpoints", running.UsesDatastore != usesDatastore),

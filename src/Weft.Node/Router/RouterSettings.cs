@@ -27,6 +27,10 @@ internal sealed record RouterSettings
         "router", "listen", "0.0.0.0:179, [::]:179", "address:port, ... | none", ListenEndpoint.TryParseList,
         "Where sessions are accepted. When it is not set, listenPort and bindMode of the BGPConfiguration can change it.");
 
+    public static readonly Setting<ImmutableArray<ListenEndpoint>> MonitoringSetting = Setting.Custom<ImmutableArray<ListenEndpoint>>(
+        "router", "monitoring", "none", "address:port, ... | none", ListenEndpoint.TryParseList,
+        "Where GET /metrics (Prometheus) and GET /readiness are answered, in clear text and to everybody: an address that only the monitoring reaches.");
+
     public static readonly Setting<bool> InstallRoutesSetting = Setting.Switch("router", "install-routes", true,
         "Write the best routes into the kernel. No: a route reflector or an observer.");
 
@@ -95,7 +99,7 @@ internal sealed record RouterSettings
     /// <summary>Every key of the role, for the reference page.</summary>
     public static readonly IReadOnlyList<ISetting> All =
     [
-        RouterIdSetting, LocalAsSetting, ListenSetting, InstallRoutesSetting, NetworksSetting, RunDirectorySetting, HoldTimeSetting, KeepaliveSetting,
+        RouterIdSetting, LocalAsSetting, ListenSetting, MonitoringSetting, InstallRoutesSetting, NetworksSetting, RunDirectorySetting, HoldTimeSetting, KeepaliveSetting,
         ConnectRetrySetting, RouteProtocolSetting, RouteMetricSetting, MultipathSetting, RestartTimeSetting, RestartDeferralSetting, SettleTimeSetting, ClusterIdSetting,
         SecretsDirectorySetting, ResolveViaDefaultSetting, RpkiFileSetting, RequirePolicySetting, ConfederationIdSetting, ConfederationMembersSetting,
         NodeSettings.NameSetting, .. NeighborSettings.All, .. FilterSettings.All,
@@ -111,6 +115,9 @@ internal sealed record RouterSettings
 
     /// <summary>Null: not set here.</summary>
     public ImmutableArray<ListenEndpoint>? Listen { get; init; }
+
+    /// <summary>Empty: nowhere.</summary>
+    public ImmutableArray<ListenEndpoint> Monitoring { get; init; } = [];
 
     public bool InstallRoutes { get; init; } = true;
 
@@ -182,6 +189,7 @@ internal sealed record RouterSettings
             RouterIdFromName = fromName,
             LocalAs = reader.IsSet(LocalAsSetting) ? reader.Get(LocalAsSetting) : usesDatastore ? null : reader.Require(LocalAsSetting),
             Listen = reader.IsSet(ListenSetting) ? reader.Get(ListenSetting) : null,
+            Monitoring = reader.Get(MonitoringSetting),
             InstallRoutes = reader.Get(InstallRoutesSetting),
             Networks = [.. reader.Get(NetworksSetting).Distinct()],
             RunDirectory = reader.Get(RunDirectorySetting),

@@ -51,6 +51,9 @@ public class RoleTests : IDisposable
 
         Assert.Equal("{\"health\":\"true\"}", await client.GetStringAsync($"http://{store.EndPoint}/health"));
         Assert.Equal("{\"etcdserver\":\"3.5.16\",\"etcdcluster\":\"3.5.0\"}", await client.GetStringAsync($"http://{store.EndPoint}/version"));
+        string metrics = await client.GetStringAsync($"http://{store.EndPoint}/metrics");
+        Assert.Matches(@"(?m)^etcd_debugging_mvcc_current_revision \d+$", metrics);
+        Assert.Matches(@"(?m)^etcd_mvcc_db_total_size_in_bytes [1-9]\d+$", metrics);
         Assert.Equal(System.Net.HttpStatusCode.NotFound, (await client.GetAsync($"http://{store.EndPoint}/")).StatusCode);
     }
 

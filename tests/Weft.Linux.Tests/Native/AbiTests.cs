@@ -37,6 +37,7 @@ public class AbiTests
         #include <linux/nsfs.h>
         #include <linux/netfilter/nfnetlink.h>
         #include <linux/netfilter/nfnetlink_conntrack.h>
+        #include <linux/netfilter/nfnetlink_log.h>
         #include <linux/netfilter/ipset/ip_set.h>
         #include <linux/netfilter/ipset/ip_set_hash.h>
         #include <linux/netfilter.h>

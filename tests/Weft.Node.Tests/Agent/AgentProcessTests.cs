@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
+using Weft.Dataplane.Drivers;
 using Weft.Datastore.Etcd;
 using Weft.Datastore.Sync;
 using Weft.Hosting;
@@ -104,6 +105,73 @@ public sealed class AgentProcessTests : IAsyncDisposable
             async () => (await StatusAsync())["problems"]!.AsArray().Select(p => (string?)p!["reason"]).Order(StringComparer.Ordinal).SequenceEqual(
                 ["environment variable FELIX_GOGCTHRESHOLD: GoGCThreshold: not applicable: there is no Go runtime in weft", "spec.bpfEnabled: refused: weft has no eBPF dataplane"]),
             "problems told");
+    }
+
+    [Fact]
+    public async Task MetricsAndHealth_AreWhereFelixConfigurationSays_AndGoWithIt()
+    {
+        await StartInSyncAsync();
+        await CniAsync("ADD");
+        (int metrics, int health) = (FreePort(), FreePort());
+        ResourceKey key = new(ResourceKind.FelixConfiguration, "default");
+        FelixConfiguration Felix(bool enabled) => new()
+        {
+            Metadata = { Name = "default" },
+            Spec =
+            {
+                Fields =
+                {
+                    ["prometheusMetricsEnabled"] = JsonSerializer.SerializeToElement(enabled), ["prometheusMetricsHost"] = JsonSerializer.SerializeToElement("127.0.0.1"),
+                    ["prometheusMetricsPort"] = JsonSerializer.SerializeToElement(metrics), ["healthEnabled"] = JsonSerializer.SerializeToElement(enabled),
+                    ["healthPort"] = JsonSerializer.SerializeToElement(health),
+                },
+            },
+        };
+        await _store!.ApplyAsync(key, Felix(enabled: true), null, default);
+        using HttpClient http = new();
+
+        await Until(async () => (await GetAsync($"http://127.0.0.1:{metrics}/metrics")).Contains("\nfelix_active_local_endpoints 1\n", StringComparison.Ordinal), "metrics");
+        string text = await GetAsync($"http://127.0.0.1:{metrics}/metrics");
+        Assert.Contains("\nfelix_resync_state 3\n", text);
+        Assert.Contains("\nweft_agent_endpoints{state=\"programmed\"} 1\n", text);
+        Assert.Contains("\nprocess_resident_memory_bytes ", text);
+        Assert.All(AgentMetrics.All, m => Assert.Contains($"# TYPE {m.Name} ", text));
+        Assert.Matches(@"^policy loop +ok +last round", await GetAsync($"http://127.0.0.1:{health}/liveness"));
+        Assert.Matches(@"(?m)^datastore +ok +in sync$", await GetAsync($"http://127.0.0.1:{health}/readiness"));
+
+        await _store!.ApplyAsync(key, Felix(enabled: false), null, default);
+        await Until(async () => (await GetAsync($"http://127.0.0.1:{metrics}/metrics")).Length == 0 && (await GetAsync($"http://127.0.0.1:{health}/liveness")).Length == 0, "closed");
+
+        async Task<string> GetAsync(string address)
+        {
+            try
+            {
+                using HttpResponseMessage answer = await http.GetAsync(address);
+                return await answer.Content.ReadAsStringAsync();
+            }
+            catch (HttpRequestException)
+            {
+                return string.Empty;
+            }
+        }
+
+        static int FreePort()
+        {
+            using Socket probe = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+            return ((IPEndPoint)probe.LocalEndPoint!).Port;
+        }
+    }
+
+    [Fact]
+    public async Task Hits_AreATable_OfThePoliciesAskedFor()
+    {
+        await StartInSyncAsync();
+
+        Assert.Equal(
+            "POLICY                            RULE  PACKETS  BYTES\nNetworkPolicy demo/allow ingress  0     3        180\nNetworkPolicy demo/deny ingress   1     0        0\n",
+            await RunAsync(AgentCommand.Hits));
+        Assert.DoesNotContain("demo/allow", await RunAsync(AgentCommand.Hits, "deny"));
     }
 
     [Fact]
@@ -232,11 +300,13 @@ public sealed class AgentProcessTests : IAsyncDisposable
         await Until(async () => (bool)(await StatusAsync())["inSync"]!, "in sync");
     }
 
-    private async Task<string> ConfigAsync(params string[] arguments)
+    private Task<string> ConfigAsync(params string[] arguments) => RunAsync(AgentCommand.Configuration, arguments);
+
+    private async Task<string> RunAsync(AgentCommand command, params string[] arguments)
     {
         StringWriter output = new();
         CommandContext context = new() { In = Stream.Null, Out = output, Error = output, Environment = new Hashtable() };
-        Assert.Equal(ExitStatus.Ok, await AgentCommand.Configuration.RunAsync([.. arguments, "--run-dir", _folder.FullName], context, default));
+        Assert.Equal(ExitStatus.Ok, await command.RunAsync([.. arguments, "--run-dir", _folder.FullName], context, default));
         return output.ToString();
     }
 
@@ -319,6 +389,9 @@ public sealed class AgentProcessTests : IAsyncDisposable
 
         public long LastBeat => 0;
 
+        public Task<IReadOnlyList<RuleHits>> ReadHitsAsync(CancellationToken stop) =>
+            Task.FromResult<IReadOnlyList<RuleHits>>([new RuleHits("NetworkPolicy demo/allow ingress", 0, 3, 180), new RuleHits("NetworkPolicy demo/deny ingress", 1, 0, 0)]);
+
         public ValueTask PostAsync(DataplaneUpdate update, CancellationToken stop)
         {
             lock (Updates)
@@ -331,7 +404,7 @@ public sealed class AgentProcessTests : IAsyncDisposable
                 Progress!.Programmed(endpoint.Id, endpoint.Revision);
             }
 
-            State!.SetApply(new ApplyState(DateTimeOffset.UnixEpoch, TimeSpan.FromMilliseconds(1), null, 0, 0, 0, 0, "none"));
+            State!.SetApply(new ApplyState(DateTimeOffset.UnixEpoch, TimeSpan.FromMilliseconds(1), null, 0, 0, 0, 0, "none", []));
             return ValueTask.CompletedTask;
         }
 

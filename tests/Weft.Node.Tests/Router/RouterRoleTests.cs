@@ -76,6 +76,22 @@ public sealed class RouterRoleTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Monitoring_TellsOfEverySession_AndWhetherTheRouterHasSettled()
+    {
+        SpaceProcess router = Start("a", Settings.Replace("[router]", "[router]\nmonitoring = 127.0.0.1:9179\nsettle-time = 1s", StringComparison.Ordinal));
+
+        string metrics = await Poll.UntilAsync(() => Task.FromResult(Get("/metrics")), static text => text.Contains("\nweft_router_settled 1\n", StringComparison.Ordinal), static text => text);
+        Assert.Contains("\nweft_bgp_session_up{neighbor=\"nobody\",remote_as=\"65002\"} 0\n", metrics);
+        Assert.Contains("\nweft_bgp_messages_total{neighbor=\"nobody\",direction=\"sent\",type=\"update\"} 0\n", metrics);
+        Assert.Contains("\nprocess_resident_memory_bytes ", metrics);
+        Assert.EndsWith("\nsettled\n", Get("/readiness"));
+        Assert.Equal(0, await router.TerminateAsync());
+
+        string Get(string path) =>
+            _space.Run("bash", "-c", $"exec 3<>/dev/tcp/127.0.0.1/9179 && printf 'GET {path} HTTP/1.1\\r\\n\\r\\n' >&3 && tr -d '\\r' <&3 || true");
+    }
+
+    [Fact]
     public async Task WrongSettings_EndWith78_AndNameEveryProblem()
     {
         SpaceProcess router = Start("a", "[router]\nrouter-id = x\nlocal-as = 0\n");

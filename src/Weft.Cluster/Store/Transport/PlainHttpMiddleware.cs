@@ -2,14 +2,15 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Text;
 using Microsoft.AspNetCore.Connections;
+using Weft.Hosting.Monitoring;
 
 namespace Weft.Cluster.Store.Transport;
 
 /// <summary>
 /// Looks at the first bytes of a connection: HTTP/2 begins with a fixed preface and goes on to Kestrel; anything else gets one HTTP/1.1 answer, enough for
-/// health checks and curl.
+/// health checks, Prometheus and curl.
 /// </summary>
-internal sealed class PlainHttpMiddleware(Func<bool> isHealthy, string version, TimeProvider time)
+internal sealed class PlainHttpMiddleware(Func<bool> isHealthy, Func<string> metrics, string version, TimeProvider time)
 {
     private const int MaxHeaderBytes = 8192;
 
@@ -69,10 +70,11 @@ internal sealed class PlainHttpMiddleware(Func<bool> isHealthy, string version, 
             {
                 "/health" => isHealthy() ? ("200 OK", "{\"health\":\"true\"}") : ("503 Service Unavailable", "{\"health\":\"false\"}"),
                 "/version" => ("200 OK", $"{{\"etcdserver\":\"{version}\",\"etcdcluster\":\"{version[..version.LastIndexOf('.')]}.0\"}}"),
+                "/metrics" => ("200 OK", metrics()),
                 _ => ("404 Not Found", "404 page not found\n"),
             }
             : ("405 Method Not Allowed", "this port speaks gRPC\n");
-        string type = body[0] == '{' ? "application/json" : "text/plain; charset=utf-8";
+        string type = body[0] switch { '{' => "application/json", '#' => MetricText.ContentType, _ => "text/plain; charset=utf-8" };
         string content = words[0] == "HEAD" ? string.Empty : body;
         string answer = $"HTTP/1.1 {status}\r\nContent-Type: {type}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{content}";
         await output.WriteAsync(Encoding.ASCII.GetBytes(answer), end);

@@ -27,9 +27,10 @@ internal sealed class ChainSet(string table, RuleHasher hasher)
 
     public void Set(Chain chain)
     {
-        HashedChain hashed = new(chain.Rules, hasher.HashRules(chain.Name, [.. chain.Rules]));
+        HashedChain hashed = new(chain.Rules, hasher.HashRules(chain.Name, [.. chain.Rules])) { Owner = chain.Owner };
         if (_defined.TryGetValue(chain.Name, out HashedChain? old) && old.Hashes.AsSpan().SequenceEqual(hashed.Hashes))
         {
+            _defined[chain.Name] = hashed; // The same rules, perhaps for other rules of the policy.
             return;
         }
 
@@ -123,4 +124,7 @@ internal sealed class ChainSet(string table, RuleHasher hasher)
 internal sealed record HashedChain(IReadOnlyList<Rule> Rules, string[] Hashes)
 {
     public static readonly HashedChain Empty = new([], []);
+
+    /// <inheritdoc cref="Chain.Owner"/>
+    public string? Owner { get; init; }
 }

@@ -45,5 +45,7 @@ internal sealed class IpTablesRules(RuleTable raw, RuleTable mangle, RuleTable n
         return status;
     }
 
+    public IEnumerable<RuleHits> ReadHits() => _tables.SelectMany(static t => t.ReadHits());
+
     public ApplyStatus ApplyDeletions() => sets.ApplyDeletions();
 }

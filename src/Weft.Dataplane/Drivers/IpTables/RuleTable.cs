@@ -127,6 +127,34 @@ public sealed class RuleTable : IRuleTable, IReconciler
         return ApplyStatus.DoneUntil(NextRead());
     }
 
+    /// <summary>Counters of the rules of policies and profiles.</summary>
+    /// <exception cref="DataplaneException">iptables-save failed.</exception>
+    public IEnumerable<RuleHits> ReadHits()
+    {
+        ProcessResult result = _runner.Run(new ProcessRequest(_tools.SaveCommand, "-c", "-t", _settings.Name));
+        if (!result.IsSuccess)
+        {
+            throw new DataplaneException($"{_tools.SaveCommand} -c -t {_settings.Name}: {result}");
+        }
+
+        Dictionary<string, int> places = [];
+        List<RuleHits> hits = [];
+        foreach (string line in result.OutputText.Split('\n'))
+        {
+            if (SavedCounter.TryParse(line, out SavedCounter counter) && _chains.IsNeeded(counter.Chain) && _chains.Get(counter.Chain) is { Owner: { } owner } chain)
+            {
+                int place = places.GetValueOrDefault(counter.Chain);
+                places[counter.Chain] = place + 1;
+                if (place < chain.Rules.Count && chain.Rules[place] is { CountsHits: true } rule)
+                {
+                    hits.Add(new RuleHits(owner, rule.PolicyRule, counter.Packets, counter.Bytes));
+                }
+            }
+        }
+
+        return hits;
+    }
+
     private void SetHooks(Dictionary<string, HashedChain> hooks, string kernelChain, ReadOnlySpan<Rule> rules, string[] hashes)
     {
         HashedChain old = hooks.GetValueOrDefault(kernelChain, HashedChain.Empty);

@@ -9,6 +9,9 @@ namespace Weft.Dataplane.Drivers.NfTables;
 /// <param name="Hook">Where the kernel sends packets into it; null for a chain that only others lead to.</param>
 internal sealed record NfChain(IReadOnlyList<Rule> Rules, Dispatch? Map = null, NfBaseChain? Hook = null)
 {
+    /// <inheritdoc cref="Chain.Owner"/>
+    public string? Owner { get; init; }
+
     /// <summary>Chains that must exist for this one, once for every reference.</summary>
     public IEnumerable<string> Chains =>
         Rules.Select(static r => r.Action.ReferencedChain).OfType<string>().Concat(Map is null ? [] : Map.Chains.Values);

@@ -58,6 +58,9 @@ internal sealed class NfRuleEncoder
     public void Write(string table, string chain, NfChain content, NfTablesBatch batch) =>
         ForEach(chain, content, ports => batch.AddPortSet(table, ports), (_, userData) => batch.AddRule(table, chain, _expressions.Bytes, userData));
 
+    /// <summary>How many rules of the kernel one of ours becomes.</summary>
+    public int Count(Rule rule) => Combinations(rule).Count();
+
     /// <summary>The hash in user data of ours; empty for a rule of somebody else.</summary>
     public static string HashIn(ReadOnlySpan<byte> userData)
     {

@@ -39,7 +39,7 @@ internal sealed class NfTable(string name) : IRuleTable
 
     public bool NeedsSet(string set) => _setUsers.ContainsKey(set);
 
-    public void SetChain(Chain chain) => Define(chain.Name, new NfChain(chain.Rules));
+    public void SetChain(Chain chain) => Define(chain.Name, new NfChain(chain.Rules) { Owner = chain.Owner });
 
     public void RemoveChain(string chain)
     {

@@ -1,4 +1,6 @@
 using Microsoft.Extensions.Logging;
+using Weft.Dataplane.Rules.Model;
+using Weft.Linux;
 using Weft.Linux.Netfilter;
 using Weft.Linux.Netlink;
 using Weft.Primitives.Net;
@@ -33,6 +35,7 @@ internal sealed class NfTablesRules : IRuleBackend
     private readonly NfReader _reader;
     private readonly NfTablesBatch _batch;
     private readonly NfTableWriter _writer;
+    private readonly NfRuleEncoder _encoder;
     private readonly (NfTable Desired, NfActual Actual)[] _tables;
     private RetryBackoff _backoff = new(Attempts);
     private bool _inSync;
@@ -53,7 +56,8 @@ internal sealed class NfTablesRules : IRuleBackend
         _sets = new NfSetFamily(family);
         _reader = new NfReader(socket, _sets);
         _batch = new NfTablesBatch(family);
-        _writer = new NfTableWriter(family, _sets, new NfRuleEncoder(family, _sets), _batch);
+        _encoder = new NfRuleEncoder(family, _sets);
+        _writer = new NfTableWriter(family, _sets, _encoder, _batch);
         _tables = [.. TableNames.Select(static name => (new NfTable(name), new NfActual()))];
     }
 
@@ -96,6 +100,47 @@ internal sealed class NfTablesRules : IRuleBackend
 
     /// <summary>Nothing is left: a transaction deletes what it no longer needs.</summary>
     public ApplyStatus ApplyDeletions() => ApplyStatus.Done;
+
+    public IEnumerable<RuleHits> ReadHits()
+    {
+        List<RuleHits> hits = [];
+        foreach ((NfTable desired, _) in _tables)
+        {
+            Dictionary<string, List<RuleCounter>> counters = new(StringComparer.Ordinal);
+            NetlinkResult result = _socket.ReadCounters(desired.KernelName, counters);
+            if (!result.IsSuccess && result.Errno != Errno.ENOENT)
+            {
+                throw new DataplaneException($"read the counters of {desired.KernelName}: {result}");
+            }
+
+            foreach ((string name, NfChain chain) in desired.Needed)
+            {
+                if (chain.Owner is { } owner && counters.TryGetValue(name, out List<RuleCounter>? found))
+                {
+                    Collect(owner, chain, found, hits);
+                }
+            }
+        }
+
+        return hits;
+    }
+
+    /// <summary>The kernel's rules stand in the order of ours; whatever is just being changed is left out.</summary>
+    private void Collect(string owner, NfChain chain, List<RuleCounter> found, List<RuleHits> hits)
+    {
+        int at = 0;
+        foreach (Rule rule in chain.Rules)
+        {
+            int end = at + _encoder.Count(rule);
+            for (; at < end && at < found.Count; at++)
+            {
+                if (rule.CountsHits)
+                {
+                    hits.Add(new RuleHits(owner, rule.PolicyRule, found[at].Packets, found[at].Bytes));
+                }
+            }
+        }
+    }
 
     private static TimeSpan Longer(TimeSpan a, TimeSpan b) => a > b ? a : b;
 

@@ -1,0 +1,143 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace Weft.Hosting.Monitoring;
+
+/// <param name="Status">The HTTP status code.</param>
+/// <param name="ContentType">Of the body.</param>
+/// <param name="Body">The whole body.</param>
+public sealed record MonitoringAnswer(int Status, string ContentType, string Body)
+{
+    public static MonitoringAnswer NotFound { get; } = Plain(404, "not found\n");
+
+    public static MonitoringAnswer Plain(int status, string body) => new(status, "text/plain; charset=utf-8", body);
+}
+
+/// <summary>Answers a path (without its query).</summary>
+public delegate ValueTask<MonitoringAnswer> MonitoringHandler(string path, CancellationToken stop);
+
+/// <summary>
+/// HTTP/1.1 for those who watch: GET and HEAD of a few paths, one request per connection, no state. Bounded in size, time and number, because anybody who reaches the
+/// port may ask; Kestrel would cost a role 10 MB for this.
+/// </summary>
+public sealed class MonitoringServer : IDisposable
+{
+    private const int MaxRequestBytes = 8192;
+    private const int MaxConnections = 16;
+
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
+
+    private readonly Socket _listener;
+    private readonly MonitoringHandler _handler;
+    private readonly TimeProvider _time;
+    private readonly SemaphoreSlim _slots = new(MaxConnections);
+
+    private MonitoringServer(Socket listener, MonitoringHandler handler, TimeProvider time) => (_listener, _handler, _time) = (listener, handler, time);
+
+    /// <summary>Where it listens: the port the kernel chose, when 0 was asked for.</summary>
+    public IPEndPoint EndPoint => (IPEndPoint)_listener.LocalEndPoint!;
+
+    /// <exception cref="IOException">The address cannot be bound; the text names it.</exception>
+    public static MonitoringServer Listen(IPEndPoint endPoint, MonitoringHandler handler, TimeProvider time)
+    {
+        Socket listener = new(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            listener.Bind(endPoint);
+            listener.Listen(64);
+        }
+        catch (SocketException e)
+        {
+            listener.Dispose();
+            throw new IOException($"cannot listen on {endPoint}: {e.Message}", e);
+        }
+
+        return new MonitoringServer(listener, handler, time);
+    }
+
+    /// <summary>Accepts until stopped or disposed.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        try
+        {
+            while (true)
+            {
+                await _slots.WaitAsync(stop);
+                _ = ServeAsync(await _listener.AcceptAsync(stop), stop);
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException or SocketException)
+        {
+            // Stopped, or the listener is gone: nobody is told less than before.
+        }
+    }
+
+    public void Dispose() => _listener.Dispose();
+
+    private async Task ServeAsync(Socket connection, CancellationToken stop)
+    {
+        using Socket open = connection;
+        using CancellationTokenSource late = new(s_limit, _time);
+        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(late.Token, stop);
+        try
+        {
+            byte[] request = new byte[MaxRequestBytes];
+            int length = 0;
+            while (request.AsSpan(0, length).IndexOf("\r\n\r\n"u8) < 0)
+            {
+                int read = length < request.Length ? await open.ReceiveAsync(request.AsMemory(length), end.Token) : 0;
+                if (read == 0)
+                {
+                    return;
+                }
+
+                length += read;
+            }
+
+            await AnswerAsync(open, request.AsMemory(0, length), end.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException)
+        {
+            // Too slow, or gone.
+        }
+        finally
+        {
+            _slots.Release();
+        }
+    }
+
+    private async Task AnswerAsync(Socket connection, ReadOnlyMemory<byte> request, CancellationToken end)
+    {
+        string[] words = Encoding.ASCII.GetString(request.Span[..request.Span.IndexOf("\r\n"u8)]).Split(' ');
+        MonitoringAnswer answer = words is ["GET" or "HEAD", var target, ..]
+            ? await _handler(target.Split('?')[0], end)
+            : MonitoringAnswer.Plain(405, "only GET and HEAD\n");
+        byte[] body = Encoding.UTF8.GetBytes(answer.Body);
+        byte[] head = Encoding.ASCII.GetBytes(
+            $"HTTP/1.1 {answer.Status} {Reason(answer.Status)}\r\nContent-Type: {answer.ContentType}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n");
+        await SendAsync(connection, head, end);
+        if (words[0] != "HEAD")
+        {
+            await SendAsync(connection, body, end);
+        }
+
+        connection.Shutdown(SocketShutdown.Send);
+    }
+
+    private static async Task SendAsync(Socket connection, ReadOnlyMemory<byte> data, CancellationToken end)
+    {
+        while (data.Length > 0)
+        {
+            data = data[await connection.SendAsync(data, end)..];
+        }
+    }
+
+    private static string Reason(int status) => status switch
+    {
+        200 => "OK",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        _ => "Service Unavailable",
+    };
+}
