@@ -3,11 +3,9 @@ using Weft.Bgp.Rib;
 namespace Weft.Bgp.Export;
 
 /// <summary>Messages for one audience within a block.</summary>
-/// <param name="Except">Not for this member (the source of the routes), or None.</param>
-/// <param name="Only">For this member alone, or None.</param>
-internal readonly record struct BlockSegment(int Start, int End, PeerId Except, PeerId Only)
+internal readonly record struct BlockSegment(int Start, int End, Audience Audience)
 {
-    public bool IsFor(PeerId peer) => peer != Except && (Only == PeerId.None || Only == peer);
+    public bool IsFor(PeerId peer) => Audience.Has(peer);
 }
 
 /// <summary>
@@ -43,14 +41,14 @@ internal sealed class EncodedBlock
     }
 
     /// <summary>Adds a message that stands at <see cref="Length"/> already. Neighbouring messages of one audience become one segment.</summary>
-    public void Commit(int length, PeerId except, PeerId only)
+    public void Commit(int length, Audience audience)
     {
         int start = Length;
         Length += length;
         if (SegmentCount != 0)
         {
             ref BlockSegment last = ref _segments[SegmentCount - 1];
-            if (last.Except == except && last.Only == only)
+            if (last.Audience == audience)
             {
                 last = last with { End = Length };
                 return;
@@ -62,7 +60,7 @@ internal sealed class EncodedBlock
             Array.Resize(ref _segments, SegmentCount * 2);
         }
 
-        _segments[SegmentCount++] = new BlockSegment(start, Length, except, only);
+        _segments[SegmentCount++] = new BlockSegment(start, Length, audience);
     }
 
     public bool HasAnythingFor(PeerId peer)

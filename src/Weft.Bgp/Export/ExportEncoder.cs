@@ -157,14 +157,14 @@ internal static class ExportEncoder
             return false;
         }
 
-        // RFC 4456 10: a reflector leaves the next hop alone. A client that is named itself knows its own address and ignores the route.
+        // RFC 4456 10: a reflector leaves the next hop alone. Who is named itself is not told (UpdateGroup.NextHopOwner).
         if (profile.IsInterior)
         {
             return true;
         }
 
         bool usable = profile.NextHop == NextHopMode.Keep || (profile.SharedSubnet.Family == address.Family && profile.SharedSubnet.Contains(address));
-        return usable && (source.Address == address || !peers.Has(address));
+        return usable && (source.Address == address || peers.Find(address) == PeerId.None);
     }
 
     private struct Missing

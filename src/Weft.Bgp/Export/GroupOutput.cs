@@ -65,7 +65,7 @@ internal sealed class GroupOutput
     }
 
     /// <summary>Ends the message begun.</summary>
-    public void Commit(int length, PeerId except, PeerId only) => _block!.Commit(length, except, only);
+    public void Commit(int length, Audience audience) => _block!.Commit(length, audience);
 
     /// <summary>What is encoded goes to the members as they are now.</summary>
     public void HandOver()
@@ -133,7 +133,7 @@ internal sealed class GroupOutput
     private void Send(GroupMember member, RouteRefreshSubtype subtype)
     {
         EncodedBlock block = _blocks.Rent();
-        block.Commit(RouteRefreshMessage.Write(block.Bytes, _family == IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6, subtype), PeerId.None, PeerId.None);
+        block.Commit(RouteRefreshMessage.Write(block.Bytes, _family == IpFamily.IPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6, subtype), Audience.Everybody);
         block.Share(1);
         member.Send(block);
     }
@@ -154,7 +154,7 @@ internal sealed class GroupOutput
         }
 
         EncodedBlock block = _blocks.Rent();
-        block.Commit(UpdateWriter.WriteEndOfRib(block.Bytes, _family), PeerId.None, PeerId.None);
+        block.Commit(UpdateWriter.WriteEndOfRib(block.Bytes, _family), Audience.Everybody);
         block.Share(due);
         foreach (GroupMember member in Members)
         {
@@ -180,5 +180,17 @@ internal sealed class GroupOutput
         return false;
     }
 
-    public bool HasAudience(PeerId except) => Members.Count > 1 || (Members.Count == 1 && Members[0].Peer != except);
+    /// <summary>Some member is among those who hear it.</summary>
+    public bool HasAny(Audience audience)
+    {
+        foreach (GroupMember member in CollectionsMarshal.AsSpan(Members))
+        {
+            if (audience.Has(member.Peer))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 }

@@ -80,7 +80,7 @@ internal sealed class PathAnnouncer
             ref SentPath told = ref Sent[row];
             if (!Has(chosen, told.Path))
             {
-                _scratch.AddWithdraw(new PathWithdrawal(prefix, told.Path, _group.Output.IsMember(told.Source) ? told.Source : PeerId.None, PeerId.None));
+                _scratch.AddWithdraw(new PathWithdrawal(prefix, told.Path, Audience.AllBut(_group.Output.IsMember(told.Source) ? told.Source : PeerId.None)));
             }
         }
 
@@ -97,7 +97,7 @@ internal sealed class PathAnnouncer
             if (row != 0 && !sameSource && _group.Output.IsMember(candidate.Source))
             {
                 // The row went to another peer's path: that peer must forget what it was told under this identifier.
-                _scratch.AddWithdraw(new PathWithdrawal(prefix, candidate.Path, PeerId.None, candidate.Source));
+                _scratch.AddWithdraw(new PathWithdrawal(prefix, candidate.Path, Audience.Just(candidate.Source)));
             }
 
             chosen[kept++] = candidate;
@@ -166,7 +166,7 @@ internal sealed class PathAnnouncer
                 end++;
             }
 
-            if (first.Only == PeerId.None && !_group.Output.HasAudience(first.Except))
+            if (first.Audience.Only == PeerId.None && !_group.Output.HasAny(first.Audience))
             {
                 Withdrawn(all[at..end]);
                 at = end;
@@ -185,7 +185,7 @@ internal sealed class PathAnnouncer
                 at++;
             }
 
-            _group.Output.Commit(writer.End(), first.Except, first.Only);
+            _group.Output.Commit(writer.End(), first.Audience);
             Withdrawn(all[from..at]);
         }
 
@@ -197,13 +197,13 @@ internal sealed class PathAnnouncer
     {
         foreach (ref readonly PathWithdrawal withdrawal in withdrawals)
         {
-            if (withdrawal.Only == PeerId.None)
+            if (withdrawal.Audience.Only == PeerId.None)
             {
                 Sent.Remove(withdrawal.Prefix, withdrawal.Path);
             }
             else
             {
-                Sent.Set(withdrawal.Prefix, withdrawal.Path, withdrawal.Only, AttributeId.None);
+                Sent.Set(withdrawal.Prefix, withdrawal.Path, withdrawal.Audience.Only, AttributeId.None);
             }
         }
     }
@@ -238,7 +238,14 @@ internal sealed class PathAnnouncer
         PeerId source = first.Source;
         ReadOnlySpan<byte> attributes = _group.Encode(first.Attributes, _tables.Peers.Owner(source), in first.Matched, out ReadOnlySpan<byte> nextHop, out bool canBeTold);
         PeerId except = _group.Output.IsMember(source) ? source : PeerId.None;
-        bool audience = _group.Output.HasAudience(except);
+        PeerId named = canBeTold ? _group.NextHopOwner(source, nextHop) : PeerId.None;
+        if (named != PeerId.None && !WriteWithdrawalsTo(named, at, end))
+        {
+            return false;
+        }
+
+        var hearers = Audience.AllBut(except, named);
+        bool audience = _group.Output.HasAny(hearers);
         while (at < end)
         {
             if (!canBeTold || !audience)
@@ -265,7 +272,7 @@ internal sealed class PathAnnouncer
                 at++;
             }
 
-            _group.Output.Commit(writer.End(), except, PeerId.None);
+            _group.Output.Commit(writer.End(), hearers);
             for (; from < at; from++)
             {
                 ref PathCandidate told = ref _scratch[from];
@@ -276,6 +283,36 @@ internal sealed class PathAnnouncer
         return true;
     }
 
+    /// <summary>What the member was told of these paths before it must forget: now its own address is their next hop.</summary>
+    private bool WriteWithdrawalsTo(PeerId member, int at, int end)
+    {
+        while (at < end)
+        {
+            if (!IsTold(at))
+            {
+                at++;
+                continue;
+            }
+
+            if (!_group.Output.TryBegin(out UpdateWriter writer))
+            {
+                return false;
+            }
+
+            writer.BeginWithdraw();
+            while (at < end && (!IsTold(at) || writer.TryAdd((uint)_scratch[at].Path, _tables.Prefixes.Key(_scratch[at].Prefix))))
+            {
+                at++;
+            }
+
+            _group.Output.Commit(writer.End(), Audience.Just(member));
+        }
+
+        return true;
+    }
+
+    private bool IsTold(int at) => Sent.Find(_scratch[at].Prefix, _scratch[at].Path) != 0;
+
     /// <summary>A path with nobody to hear it counts as told; one that no message can carry must not stay with what it had.</summary>
     private void Unsaid(ref PathCandidate candidate, bool canBeTold, PeerId except)
     {
@@ -285,7 +322,7 @@ internal sealed class PathAnnouncer
         }
         else if (Sent.Find(candidate.Prefix, candidate.Path) != 0)
         {
-            _scratch.AddWithdraw(new PathWithdrawal(candidate.Prefix, candidate.Path, except, PeerId.None));
+            _scratch.AddWithdraw(new PathWithdrawal(candidate.Prefix, candidate.Path, Audience.AllBut(except)));
         }
     }
 

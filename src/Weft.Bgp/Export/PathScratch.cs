@@ -13,10 +13,11 @@ internal struct PathCandidate
     public MatchedRules Matched;
 }
 
-/// <summary>A told path to be taken back, from everybody but one or from one alone.</summary>
-internal readonly record struct PathWithdrawal(PrefixId Prefix, PathId Path, PeerId Except, PeerId Only)
+/// <summary>A told path to be taken back.</summary>
+internal readonly record struct PathWithdrawal(PrefixId Prefix, PathId Path, Audience Audience)
 {
-    public uint Audience => (uint)Except << 16 | (uint)Only;
+    /// <summary>Equal for equal audiences.</summary>
+    public uint Order => (uint)Audience.Source << 16 | (uint)Audience.Only;
 }
 
 /// <summary>Working memory of the flush of groups that send several paths; grows to what one window needs and stays so. One per RIB loop.</summary>
@@ -88,7 +89,7 @@ internal sealed class PathScratch
     public ReadOnlySpan<PathWithdrawal> SortedWithdrawals()
     {
         Span<PathWithdrawal> all = _withdrawals.AsSpan(0, WithdrawCount);
-        all.Sort(static (a, b) => a.Audience.CompareTo(b.Audience));
+        all.Sort(static (a, b) => a.Order.CompareTo(b.Order));
         return all;
     }
 

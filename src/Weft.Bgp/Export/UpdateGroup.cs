@@ -2,6 +2,7 @@ using Weft.Bgp.Policies;
 using Weft.Bgp.Rib;
 using Weft.Bgp.Wire;
 using Weft.Primitives.Collections;
+using Weft.Primitives.Net;
 
 namespace Weft.Bgp.Export;
 
@@ -228,7 +229,7 @@ internal sealed class UpdateGroup
                 end++;
             }
 
-            if (!Output.HasAudience(except))
+            if (!Output.HasAny(Audience.AllBut(except)))
             {
                 for (; at < end; at++)
                 {
@@ -250,7 +251,7 @@ internal sealed class UpdateGroup
                 at++;
             }
 
-            Output.Commit(writer.End(), except, PeerId.None);
+            Output.Commit(writer.End(), Audience.AllBut(except));
             for (; from < at; from++)
             {
                 Done(all[from].Prefix, sent: false);
@@ -295,12 +296,14 @@ internal sealed class UpdateGroup
         ReadOnlySpan<byte> block = Edited(attributes, in matched, out ExportEncoder.PolicyTouch touch);
         int length = ExportEncoder.Write(Profile, source, block, touch, _tables.Peers, _tables.Family, s.Attributes, s.NextHop, out ReadOnlySpan<byte> nextHop);
         PeerId except = Output.IsMember(sourceId) ? sourceId : PeerId.None;
-        if (except != PeerId.None && !WriteSourceWithdrawals(at, end, except))
+        PeerId named = length < 0 ? PeerId.None : NextHopOwner(sourceId, nextHop);
+        if ((except != PeerId.None && !WriteWithdrawalsTo(except, at, end, SourceMoved)) || (named != PeerId.None && !WriteWithdrawalsTo(named, at, end, among: null)))
         {
             return false;
         }
 
-        bool audience = Output.HasAudience(except);
+        var hearers = Audience.AllBut(except, named);
+        bool audience = Output.HasAny(hearers);
         while (at < end)
         {
             if (!audience)
@@ -333,7 +336,7 @@ internal sealed class UpdateGroup
                 at++;
             }
 
-            Output.Commit(writer.End(), except, PeerId.None);
+            Output.Commit(writer.End(), hearers);
             for (; from < at; from++)
             {
                 Done(s.PrefixOf(from), sent: true);
@@ -366,7 +369,7 @@ internal sealed class UpdateGroup
                 at++;
             }
 
-            Output.Commit(writer.End(), except, PeerId.None);
+            Output.Commit(writer.End(), Audience.AllBut(except));
             for (; from < at; from++)
             {
                 Done(_scratch.PrefixOf(from), sent: false);
@@ -376,12 +379,13 @@ internal sealed class UpdateGroup
         return true;
     }
 
-    /// <summary>A member that became the source of what it was told before must forget it: it would otherwise see its own route twice.</summary>
-    private bool WriteSourceWithdrawals(int at, int end, PeerId source)
+    /// <summary>What a member was told before and must forget, because the others are about to be told what it may not hear.</summary>
+    /// <param name="among">Of the prefixes sent, only these; null: all.</param>
+    private bool WriteWithdrawalsTo(PeerId member, int at, int end, Bitmap? among)
     {
         while (at < end)
         {
-            while (at < end && !(SourceMoved[(uint)_scratch.PrefixOf(at)] && Sent[(uint)_scratch.PrefixOf(at)]))
+            while (at < end && !IsSent(_scratch.PrefixOf(at), among))
             {
                 at++;
             }
@@ -401,7 +405,7 @@ internal sealed class UpdateGroup
             while (at < end && !full)
             {
                 PrefixId prefix = _scratch.PrefixOf(at);
-                if (SourceMoved[(uint)prefix] && Sent[(uint)prefix])
+                if (IsSent(prefix, among))
                 {
                     full = !writer.TryAdd(_tables.Prefixes.Key(prefix));
                 }
@@ -409,10 +413,28 @@ internal sealed class UpdateGroup
                 at += full ? 0 : 1;
             }
 
-            Output.Commit(writer.End(), PeerId.None, source);
+            Output.Commit(writer.End(), Audience.Just(member));
         }
 
         return true;
+    }
+
+    private bool IsSent(PrefixId prefix, Bitmap? among) => Sent[(uint)prefix] && (among is null || among[(uint)prefix]);
+
+    /// <summary>
+    /// RFC 4271 5.1.3: a route is not told to the peer whose address is its next hop. The member with that address, or None: nobody, or the source, who hears nothing anyway.
+    /// </summary>
+    /// <param name="nextHop">As from the encoder: empty for an IPv4 address, which then stands in the scratch.</param>
+    internal PeerId NextHopOwner(PeerId source, ReadOnlySpan<byte> nextHop)
+    {
+        var address = IpAddress.FromBytes(nextHop.IsEmpty ? _scratch.NextHop.AsSpan(0, 4) : nextHop[..16]);
+        if (address == Profile.Self)
+        {
+            return PeerId.None;
+        }
+
+        PeerId owner = _tables.Peers.Find(address);
+        return owner != source && Output.IsMember(owner) ? owner : PeerId.None;
     }
 
     /// <summary>The prefix is told: its bits follow.</summary>

@@ -138,6 +138,7 @@ internal sealed class RibPeer
 /// <summary>The peers of one RIB by id. Owned by its loop.</summary>
 internal sealed class RibPeers
 {
+    private readonly Dictionary<IpAddress, PeerId> _byAddress = [];
     private RibPeer?[] _peers = new RibPeer?[8];
 
     public RibPeer? this[PeerId id] => (int)id < _peers.Length ? _peers[(int)id] : null;
@@ -147,21 +148,21 @@ internal sealed class RibPeers
 
     public IEnumerable<RibPeer> All => _peers.OfType<RibPeer>();
 
-    public bool Has(IpAddress address)
-    {
-        foreach (RibPeer? peer in _peers)
-        {
-            if (peer is not null && peer.Address == address)
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
+    /// <summary>The configured peer with this address, or None.</summary>
+    public PeerId Find(IpAddress address) => _byAddress.GetValueOrDefault(address, PeerId.None);
 
     public void Set(PeerId id, RibPeer? peer)
     {
+        if (this[id] is RibPeer old && Find(old.Address) == id)
+        {
+            _byAddress.Remove(old.Address);
+        }
+
+        if (peer is not null)
+        {
+            _byAddress[peer.Address] = id;
+        }
+
         if ((int)id >= _peers.Length)
         {
             Array.Resize(ref _peers, Math.Max((int)id + 1, _peers.Length * 2));

@@ -104,7 +104,13 @@ internal static class RouteQueries
             if (wanted)
             {
                 RouteSnapshot route = Describe(tables, prefix, path, query.AsReceived ? tables.Paths.Received(path) : tables.Paths.Attributes(path));
-                routes.Insert(path == best ? start : routes.Count, advertisedTo == PeerId.None ? route : AsSent(tables, prefix, path, advertisedTo, route));
+                route = advertisedTo == PeerId.None ? route : AsSent(tables, prefix, path, advertisedTo, route);
+
+                // RFC 4271 5.1.3: nobody is told of a route by way of itself.
+                if (advertisedTo == PeerId.None || route.NextHop != tables.Peers.Owner(advertisedTo).Address)
+                {
+                    routes.Insert(path == best ? start : routes.Count, route);
+                }
             }
         }
     }

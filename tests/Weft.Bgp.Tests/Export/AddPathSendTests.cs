@@ -55,6 +55,30 @@ public sealed class AddPathSendTests
         Assert.Equal((0, 0, 0), (rib.Rib.Tables.Paths.Count, rib.Rib.Tables.Prefixes.Count, rib.Rib.Tables.Attributes.Count));
     }
 
+    /// <summary>RFC 4271 5.1.3, where a reflector keeps the next hop.</summary>
+    [Fact]
+    public void PathByWayOfTheReceiver_IsNotToldToIt_AndTakenBackWhenItWas()
+    {
+        var rib = new RibHarness();
+        rib.Up("one", "10.0.0.10", 65001, static s => s with { RouteReflectorClient = true }, Sends);
+        rib.Up("two", "10.0.0.20", 65001, static s => s with { RouteReflectorClient = true }, Sends);
+        rib.Up("three", "10.0.0.30", 65001, static s => s with { RouteReflectorClient = true }, Sends);
+        rib.Announce("one", Prefix, "7", nextHop: "10.0.0.77");
+        rib.Settle();
+        Assert.Equal((1, 1), (rib["two"].SeenPaths.Count, rib["three"].SeenPaths.Count));
+
+        rib.Announce("one", Prefix, "7", nextHop: "10.0.0.20");
+        rib.Settle();
+
+        Assert.Equal((0, 1), (rib["two"].SeenPaths.Count, rib["three"].SeenPaths.Count));
+
+        rib.Announce("one", Prefix, "7 8", nextHop: "10.0.0.77");
+        rib.Settle();
+
+        Assert.Equal(["7 8"], rib["two"].Paths(Prefix));
+        Assert.Empty(rib["two"].WithdrawnUnknown);
+    }
+
     [Fact]
     public void AChangeOfAnotherPath_SaysNothingOfTheRest()
     {

@@ -154,6 +154,62 @@ public sealed class UpdateGroupTests
         Assert.Equal("10.0.0.10", rib["two"].NextHop(Prefix));
     }
 
+    /// <summary>RFC 4271 5.1.3, where the next hop is kept: what names the receiver as next hop is not told to it, and taken back when it was told otherwise before.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void KeptNextHop_IsNotToldToThePeerItNames(bool reflected)
+    {
+        (uint First, uint Second) ases = reflected ? (65001u, 65001u) : (65002u, 65003u);
+        var rib = new RibHarness(confederation: reflected ? null : new Confederation { Id = 100, Members = [65001, 65002, 65003] });
+        rib.Up("one", "10.0.0.10", ases.First, s => s with { RouteReflectorClient = reflected });
+        rib.Up("two", "10.0.0.20", ases.Second, s => s with { RouteReflectorClient = reflected });
+        rib.Up("three", "10.0.0.30", ases.Second, s => s with { RouteReflectorClient = reflected });
+        rib.Settle();
+        int before = rib["two"].Messages;
+
+        Announce("10.0.0.20", med: 1);
+
+        Assert.Equal(("10.0.0.20", before), (rib["three"].NextHop(Prefix), rib["two"].Messages));
+        Assert.Empty(rib["two"].Prefixes);
+
+        Announce("10.0.0.77", med: 2);
+
+        Assert.Equal(("10.0.0.77", "10.0.0.77"), (rib["three"].NextHop(Prefix), rib["two"].NextHop(Prefix)));
+
+        Announce("10.0.0.20", med: 3);
+
+        Assert.Equal("10.0.0.20", rib["three"].NextHop(Prefix));
+        Assert.Empty(rib["two"].Prefixes);
+
+        rib.Down("two");
+        rib.Up("two", "10.0.0.20", ases.Second);
+        rib.Settle();
+
+        Assert.Empty(rib["two"].Prefixes);
+        Assert.Single(rib.Rib.Export.Groups);
+
+        rib.Withdraw("one", Prefix);
+        rib.Settle();
+
+        Assert.Empty(rib["three"].Prefixes);
+
+        void Announce(string nextHop, uint med)
+        {
+            if (reflected)
+            {
+                rib.Announce("one", Prefix, "7", med: med, nextHop: nextHop);
+            }
+            else
+            {
+                byte[] hop = [0x40, 3, 4, .. IpAddress.Parse(nextHop).ToIPAddress().GetAddressBytes()];
+                rib.Receive("one", Messages.Update([], [0x40, 1, 1, 0, 0x40, 2, 6, 3, 1, 0, 0, 0xFD, 0xEA, .. hop, 0x80, 4, 4, 0, 0, 0, (byte)med, 0x40, 5, 4, 0, 0, 0, 100], RibHarness.Nlri(Prefix)));
+            }
+
+            rib.Settle();
+        }
+    }
+
     [Theory]
     [InlineData(WellKnownCommunities.NoAdvertise, false, false)]
     [InlineData(WellKnownCommunities.NoExport, false, true)]
