@@ -28,10 +28,13 @@ internal sealed class UpdateBatch
     /// <summary>A batch is posted when it holds this much; one UPDATE more always fits behind it.</summary>
     public const int FullBytes = 16 * 1024;
 
+    /// <summary>Room for a full batch and one more UPDATE of ordinary length.</summary>
+    private const int GrownBytes = FullBytes + 8 * 1024;
+
     private BatchRecord[] _records = new BatchRecord[64];
 
-    // Room for a full batch and one more UPDATE of ordinary length: growing to it would leave as much behind again.
-    private byte[] _bytes = new byte[FullBytes + 8 * 1024];
+    // Small, for hundreds of sessions with few routes each have one under way; grown in one step, for doubling would leave as much behind again.
+    private byte[] _bytes = new byte[4096];
 
     public PeerId Peer { get; set; }
 
@@ -66,7 +69,8 @@ internal sealed class UpdateBatch
     {
         if (_bytes.Length - Length < atMost)
         {
-            Array.Resize(ref _bytes, Math.Max(_bytes.Length * 2, Length + atMost));
+            int needed = Length + atMost;
+            Array.Resize(ref _bytes, needed <= GrownBytes ? GrownBytes : Math.Max(_bytes.Length * 2, needed));
         }
 
         return _bytes.AsSpan(Length);
