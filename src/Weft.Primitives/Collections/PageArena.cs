@@ -8,8 +8,8 @@ namespace Weft.Primitives.Collections;
 /// goes when the arena is collected, so whoever holds a piece holds the arena.
 /// </summary>
 /// <remarks>
-/// Why not the collector's heap: a table of a million routes is read at random, and with pages of 4 KB every read also misses the TLB. What huge pages
-/// alone are worth has not been measured: tests/Weft.Bench/RESULTS.md ("BGP") has the tables as a whole beside other daemons.
+/// Why not the collector's heap: a table of a million routes is read at random, and with pages of 4 KB every read also misses the TLB. Measured on
+/// a busy machine, huge pages alone showed no gain yet: tests/Weft.Bench/RESULTS.md ("huge pages").
 /// The kernel grants huge pages on request (madvise) or by default; where it grants none, this is ordinary memory.
 /// </remarks>
 public sealed unsafe partial class PageArena
