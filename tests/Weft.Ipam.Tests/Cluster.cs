@@ -12,7 +12,13 @@ namespace Weft.Ipam.Tests;
 internal sealed class Cluster
 {
     public Cluster(params string[] nodes)
+        : this(withoutPauses: false, nodes)
     {
+    }
+
+    public Cluster(bool withoutPauses, params string[] nodes)
+    {
+        Time = new SetTime { WithoutPauses = withoutPauses };
         Store = new InMemoryDatastore(Time);
         foreach (string node in nodes.Length == 0 ? ["host-a", "host-b"] : nodes)
         {
@@ -22,7 +28,7 @@ internal sealed class Cluster
 
     public InMemoryDatastore Store { get; }
 
-    public SetTime Time { get; } = new();
+    public SetTime Time { get; }
 
     public static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -113,12 +119,37 @@ internal sealed class Cluster
     private IReadOnlyList<KeyValue> Items(ModelPrefix prefix) => Store.ListAsync(prefix, CancellationToken.None).AsTask().GetAwaiter().GetResult().Items;
 }
 
-/// <summary>A clock that stands until it is moved; delays pass in real time, so that a loop of attempts ends.</summary>
+/// <summary>A clock that stands until it is moved; delays pass in real time, so that a loop of attempts ends, or where asked at once.</summary>
 internal sealed class SetTime : TimeProvider
 {
     private DateTimeOffset _now = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
 
+    /// <summary>Pauses are over when they begin.</summary>
+    public bool WithoutPauses { get; init; }
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        if (!WithoutPauses)
+        {
+            return base.CreateTimer(callback, state, dueTime, period);
+        }
+
+        callback(state);
+        return new PastTimer();
+    }
+
     public override DateTimeOffset GetUtcNow() => _now;
 
     public void Advance(TimeSpan by) => _now += by;
+
+    private sealed class PastTimer : ITimer
+    {
+        public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+        public void Dispose()
+        {
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
 }
