@@ -24,10 +24,6 @@ namespace Weft.Dataplane.Managers;
 internal sealed class TunnelManager(
     string node, FamilyDrivers family, TunnelDrivers tunnels, LinkFacts links, AddressFacts addresses, RuleSettings settings) : IDataplaneManager
 {
-    private const int VxlanOverhead = 50;
-    private const int VxlanV6Overhead = 70;
-    private const int IpipOverhead = 20;
-
     private readonly string _device = TunnelRenderer.DeviceOf(family.Family);
     private readonly Dictionary<IpPrefix, RouteUpdate> _routes = [];
     private readonly Dictionary<string, HashSet<IpPrefix>> _byNode = new(StringComparer.Ordinal);
@@ -165,8 +161,8 @@ internal sealed class TunnelManager(
     private void SetDevices()
     {
         bool six = family.Family == IpFamily.IPv6;
-        int vxlanMtu = Size(six ? _settings.Tunnels.VxlanMtuV6 : _settings.Tunnels.VxlanMtu, six ? VxlanV6Overhead : VxlanOverhead);
-        int ipipMtu = Size(_settings.Tunnels.IpipMtu, IpipOverhead);
+        int vxlanMtu = Size(six ? _settings.Tunnels.VxlanMtuV6 : _settings.Tunnels.VxlanMtu, six ? TunnelOverhead.VxlanV6 : TunnelOverhead.Vxlan);
+        int ipipMtu = Size(_settings.Tunnels.IpipMtu, TunnelOverhead.Ipip);
         if (!UsesVxlan)
         {
             tunnels.Vxlan.Set(null);

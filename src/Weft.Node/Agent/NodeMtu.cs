@@ -1,4 +1,5 @@
 using System.Globalization;
+using Weft.Dataplane.Drivers.Tunnels;
 using Weft.Linux;
 using Weft.Linux.Netlink;
 using Weft.Model.Resources;
@@ -27,11 +28,10 @@ internal sealed class NodeMtu(int? setting, string file, TimeProvider time)
     /// <summary>The pools have changed.</summary>
     public void SetPools(IEnumerable<IPPool> pools) => Volatile.Write(ref _overhead, pools.Select(Overhead).DefaultIfEmpty(0).Max());
 
-    /// <summary>What a packet between two nodes grows by: an outer IP header and, for VXLAN, UDP, VXLAN and inner Ethernet headers.</summary>
     private static int Overhead(IPPool pool) => pool.Spec switch
     {
-        { VxlanMode: "Always" or "CrossSubnet" } => IpPrefix.TryParse(pool.Spec.Cidr, out IpPrefix cidr) && cidr.IsIPv6 ? 70 : 50,
-        { IpipMode: "Always" or "CrossSubnet" } => 20,
+        { VxlanMode: "Always" or "CrossSubnet" } => IpPrefix.TryParse(pool.Spec.Cidr, out IpPrefix cidr) && cidr.IsIPv6 ? TunnelOverhead.VxlanV6 : TunnelOverhead.Vxlan,
+        { IpipMode: "Always" or "CrossSubnet" } => TunnelOverhead.Ipip,
         _ => 0,
     };
 
