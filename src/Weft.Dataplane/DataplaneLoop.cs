@@ -43,9 +43,8 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Action<DataplaneReport>? _onRound;
-    private readonly RuleSettings _pinned;
     private readonly NodeNetworking _networking;
-    private readonly DataplaneSettings _setup;
+    private readonly DataplaneSettings _given;
     private readonly IEndpointProgress _progress;
 
     // Not before in-sync: how rules are written depends on FelixConfiguration.
@@ -57,6 +56,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
     private HostEndpointManager _hostEndpoints = null!;
     private List<DataplaneUpdate> _early = []; // Unbounded on purpose: what the managers will hold anyway.
     private ConfigUpdate? _config;
+    private DataplaneSettings _setup; // The given one with what is configured, since in-sync.
     private RuleBackendDecision? _backend;
     private readonly ITimer _timer;
     private readonly RoundBudget _budget;
@@ -80,9 +80,9 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
         DataplaneSettings settings, IEndpointProgress progress, ILoggerFactory logs, TimeProvider time, Action<DataplaneReport>? onRound = null, NetNamespace? space = null,
         IProcessRunner? runner = null)
     {
-        (_time, _logger, _onRound, _pinned, _settings) = (time, logs.CreateLogger<DataplaneLoop>(), onRound, settings.Rules, settings.Rules);
+        (_time, _logger, _onRound, _settings) = (time, logs.CreateLogger<DataplaneLoop>(), onRound, settings.Rules);
         _networking = settings.Networking;
-        (_setup, _progress) = (settings, progress);
+        (_given, _setup, _progress) = (settings, settings, progress);
         _kernel = new Kernel(settings, runner ?? new ProcessRunner(space), space, logs, time);
         _loop = new Loop<DataplaneMessage>(this, Capacity, Batch);
         _budget = new RoundBudget(time);
@@ -265,9 +265,10 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
         List<string> problems = [];
         _backend = _kernel.Decide(_config, problems);
         Log.Backend(_logger, _backend.Choice, _backend.Why);
-        _kernel.Choose(_backend);
-        RuleSettings rules = _config is null ? _settings : FelixFields.Overlay(_pinned, _config, problems) with { Encapsulation = _settings.Encapsulation };
+        RuleSettings rules = _config is null ? _settings : FelixFields.Overlay(_given.Rules, _config, _backend.Choice, problems) with { Encapsulation = _settings.Encapsulation };
         _settings = rules;
+        _setup = _config is null ? _given : FelixFields.Overlay(_given, _config, _backend.Choice, problems);
+        _kernel.Choose(_backend, _setup);
         _policies = new PolicyManager(_kernel.Families, rules);
         _sets = new SetsManager(_kernel.Families, rules);
         _endpoints = new EndpointManager(_kernel.Families, _kernel.Links, _kernel.Sysctls, _kernel.SysctlFiles, _setup with { Rules = rules }, _progress);
@@ -277,7 +278,7 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
         // The host's static chains first: those after it fill some of them.
         _managers =
         [
-            new HostManager(_kernel.Families, _kernel.Sysctls, rules, _networking),
+            new HostManager(_kernel.Families, _kernel.Sysctls, _setup with { Rules = rules }),
             _sets,
             _policies,
             new MasqueradeManager(_kernel.Families, rules),
@@ -316,7 +317,12 @@ public sealed class DataplaneLoop : ILoopBody<DataplaneMessage>, INetlinkListene
             throw new DataplaneException($"rules are to be written by {wanted.Choice} ({wanted.Why}) instead of {_backend.Choice}: starting anew");
         }
 
-        RuleSettings settings = FelixFields.Overlay(_pinned, config, problems) with { Encapsulation = _settings.Encapsulation };
+        if (FelixFields.Overlay(_given, config, _backend.Choice, problems) != _setup)
+        {
+            throw new DataplaneException("drivers are to be set up in another way: starting anew");
+        }
+
+        RuleSettings settings = FelixFields.Overlay(_given.Rules, config, _backend.Choice, problems) with { Encapsulation = _settings.Encapsulation };
         foreach (string problem in problems)
         {
             Log.BadSetting(_logger, problem);

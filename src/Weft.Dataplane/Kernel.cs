@@ -24,7 +24,7 @@ namespace Weft.Dataplane;
 /// </summary>
 internal sealed class Kernel : IDisposable
 {
-    private readonly DataplaneSettings _settings;
+    private DataplaneSettings _settings;
     private readonly IProcessRunner _runner;
     private readonly NetNamespace? _space;
     private readonly ILoggerFactory _logs;
@@ -72,9 +72,15 @@ internal sealed class Kernel : IDisposable
     /// <param name="problems">Values that cannot be read.</param>
     public RuleBackendDecision Decide(ConfigUpdate? config, List<string> problems) => RuleBackendDecision.Of(_settings.Backend, config, Lacking, problems);
 
-    /// <summary>Opens the drivers of rules.</summary>
-    /// <exception cref="DataplaneException">iptables is to write them and is not installed.</exception>
-    public void Choose(RuleBackendDecision decision) => Families = [.. _families.Select(f => Drivers(f, decision))];
+    /// <summary>Opens the drivers.</summary>
+    /// <param name="decision">What writes the rules.</param>
+    /// <param name="settings">With what is configured.</param>
+    /// <exception cref="DataplaneException">iptables is to write rules and is not installed.</exception>
+    public void Choose(RuleBackendDecision decision, DataplaneSettings settings)
+    {
+        _settings = settings;
+        Families = [.. _families.Select(f => Drivers(f, decision))];
+    }
 
     /// <summary>Takes what another backend left out of the kernel; to be called when the rules of this one are in force.</summary>
     public void Sweep(RuleBackendDecision decision)
@@ -106,17 +112,18 @@ internal sealed class Kernel : IDisposable
 
     private FamilyDrivers Drivers(IpFamily family, RuleBackendDecision decision)
     {
+        DataplaneSettings settings = _settings;
         RouteTableSettings routes = new(family, _settings.RouteProtocol)
         {
-            IsExclusiveLink = name => name == TunnelRenderer.DeviceOf(family) || _settings.Rules.InterfacePrefixes.Any(p => name.StartsWith(p, StringComparison.Ordinal)),
+            IsExclusiveLink = name => name == TunnelRenderer.DeviceOf(family) || (settings.ForeignRoutes == ForeignRoutes.Removed && settings.Rules.InterfacePrefixes.Any(p => name.StartsWith(p, StringComparison.Ordinal))),
             HasExclusiveLinks = true,
-            RefreshInterval = _settings.StateRefresh,
+            RefreshInterval = _settings.RoutesRefresh,
         };
         return new FamilyDrivers(
             family,
             decision.Choice == RuleBackendChoice.NfTables ? NfTables(family) : IpTables(family, decision),
             new RouteTable(routes, _socket.Routes, Links, _time, _logs.CreateLogger<RouteTable>()),
-            new NeighborTable(family, _settings.RouteProtocol, _socket.Neighbors, Links, _time, _logs.CreateLogger<NeighborTable>(), _settings.StateRefresh),
+            new NeighborTable(family, _settings.RouteProtocol, _socket.Neighbors, Links, _time, _logs.CreateLogger<NeighborTable>(), _settings.RoutesRefresh),
             new TunnelDrivers(
                 Tunnel(TunnelRenderer.DeviceOf(family)),
                 new ForwardingTable(TunnelRenderer.DeviceOf(family), _socket.Neighbors, Links, _logs.CreateLogger<ForwardingTable>()),
@@ -144,9 +151,9 @@ internal sealed class Kernel : IDisposable
             Table("mangle"),
             Table("nat"),
             Table("filter"),
-            new IpSetFamily(family, sets, _time, _logs.CreateLogger<IpSetFamily>(), _settings.StateRefresh, _settings.SetHashSize));
+            new IpSetFamily(family, sets, _time, _logs.CreateLogger<IpSetFamily>(), _settings.SetsRefresh, _settings.SetHashSize));
 
         RuleTable Table(string name) => new(
-            new RuleTableSettings(name) { InsertMode = _settings.InsertMode, RefreshInterval = _settings.RulesRefresh }, tools, _runner, _time, ruleLog);
+            new RuleTableSettings(name) { InsertMode = _settings.InsertMode, RefreshInterval = _settings.RulesRefresh, PostWriteCheckInterval = _settings.PostWriteCheck }, tools, _runner, _time, ruleLog);
     }
 }

@@ -203,7 +203,8 @@ internal sealed class EndpointManager(
         List<SysctlValue> values = [];
         foreach (FamilyDrivers family in families)
         {
-            (RouteKey, RouteTarget)[] routes = [.. Routes(endpoint, family).Select(key => (key, RouteTarget.OnLink()))];
+            RouteTarget target = RouteTarget.OnLink(source: settings.SourceOf(family.Family));
+            (RouteKey, RouteTarget)[] routes = [.. Routes(endpoint, family).Select(key => (key, target))];
             family.Routes.SetRoutes(RouteOwner.LocalWorkload, new LinkId(name), routes);
 
             // Only IPv4: a pod answers ARP for its own address late (or never, when it filters it); neighbour discovery needs no help.
@@ -237,7 +238,7 @@ internal sealed class EndpointManager(
     }
 
     private IEnumerable<RouteKey> Routes(WorkloadEndpointUpdate endpoint, FamilyDrivers family) =>
-        !Connects ? [] : endpoint.Networks.Where(n => n.Family == family.Family).Select(n => new RouteKey(n, settings.RouteMetric));
+        !Connects ? [] : endpoint.Networks.Where(n => n.Family == family.Family).Select(n => new RouteKey(n, settings.MetricOf(family.Family)));
 
     /// <summary>The raw table refuses forged sources whatever this is; it is what the host's administrator wants for interfaces, unless the pod may spoof.</summary>
     private int ReversePathFilter(WorkloadEndpointUpdate endpoint)
@@ -256,7 +257,7 @@ internal sealed class EndpointManager(
         if (wanted != _gatewayRouted && families.FirstOrDefault(f => f.Family == IpFamily.IPv4) is { } family)
         {
             _gatewayRouted = wanted;
-            family.Routes.SetRoutes(RouteOwner.LocalWorkload, s_gatewayLink, wanted ? [(new RouteKey(s_gateway, settings.RouteMetric), RouteTarget.OnLink())] : []);
+            family.Routes.SetRoutes(RouteOwner.LocalWorkload, s_gatewayLink, wanted ? [(new RouteKey(s_gateway, settings.MetricOf(IpFamily.IPv4)), RouteTarget.OnLink())] : []);
         }
     }
 

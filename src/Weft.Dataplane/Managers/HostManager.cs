@@ -6,9 +6,9 @@ using Weft.Primitives.Net;
 namespace Weft.Dataplane.Managers;
 
 /// <summary>What a node needs whatever runs on it: the static chains and the settings that make it forward.</summary>
-internal sealed class HostManager(IReadOnlyList<FamilyDrivers> families, SysctlTable sysctls, RuleSettings settings, NodeNetworking networking) : IDataplaneManager
+internal sealed class HostManager(IReadOnlyList<FamilyDrivers> families, SysctlTable sysctls, DataplaneSettings settings) : IDataplaneManager
 {
-    private RuleSettings _settings = settings;
+    private RuleSettings _settings = settings.Rules;
     private IReadOnlyList<IpPrefix> _serviceCidrs = [];
     private bool _dirty = true;
 
@@ -21,7 +21,7 @@ internal sealed class HostManager(IReadOnlyList<FamilyDrivers> families, SysctlT
         }
     }
 
-    public void OnSettings(RuleSettings settings) => (_settings, _dirty) = (settings, true);
+    public void OnSettings(RuleSettings rules) => (_settings, _dirty) = (rules, true);
 
     public void Apply()
     {
@@ -43,7 +43,7 @@ internal sealed class HostManager(IReadOnlyList<FamilyDrivers> families, SysctlT
             values.Add(family.Family == IpFamily.IPv4 ? new SysctlValue("net/ipv4/ip_forward", "1") : new SysctlValue("net/ipv6/conf/all/forwarding", "1"));
         }
 
-        if (networking == NodeNetworking.Routed)
+        if (settings is { Networking: NodeNetworking.Routed, Forwarding: HostForwarding.Enabled })
         {
             sysctls.Set(string.Empty, [.. values]);
         }

@@ -51,6 +51,9 @@ public abstract record FelixType
             || (trimmed.Equals("none", StringComparison.OrdinalIgnoreCase) ? TryNothing(out value) : TryReadValue(trimmed, syntax, out value, out expected));
     }
 
+    /// <summary>A duration in the form of FelixConfiguration: numbers with units, "1h", "1.5s", "1m30s", "50ms".</summary>
+    public static bool TryDuration(string text, out TimeSpan duration) => FelixDuration.TryGo(text, out duration);
+
     private protected abstract bool TryReadValue(string text, FelixSyntax syntax, out string value, out string expected);
 
     /// <summary>The zero of the type.</summary>
@@ -135,7 +138,7 @@ internal sealed record FelixDuration(TimeSpan Unit) : FelixType
     }
 
     /// <summary>Numbers with units, largest first or not: "1h", "1.5s", "1m30s", "50ms".</summary>
-    private static bool TryGo(string text, out TimeSpan duration)
+    internal static bool TryGo(string text, out TimeSpan duration)
     {
         duration = TimeSpan.Zero;
         int at = 0;

@@ -229,7 +229,7 @@ public sealed class HostChainTests
             new Dictionary<string, string> { ["iptablesMarkMask"] = "0xf", ["logActionRateLimit"] = "1/week", ["externalNodesList"] = "[\"192.0.2.0/24\"]" },
             new Dictionary<string, string>());
 
-        RuleSettings settings = FelixFields.Overlay(new RuleSettings(), config, problems);
+        RuleSettings settings = FelixFields.Overlay(new RuleSettings(), config, RuleBackendChoice.IpTables, problems);
 
         Assert.Equal(0xffff0000u, settings.MarkMask);
         Assert.Equal([IpPrefix.Parse("192.0.2.0/24")], settings.ExternalNodes);
