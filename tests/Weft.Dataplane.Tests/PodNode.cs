@@ -59,9 +59,12 @@ internal sealed class PodNode : IAsyncDisposable
     }
 
     /// <summary>Pods of different nodes need different numbers: their addresses come from them.</summary>
-    public Pod AddPod(int number)
+    /// <param name="number">Its number.</param>
+    /// <param name="interfaceName">Null for one made of the number.</param>
+    /// <param name="ipv4">Null for one made of the number.</param>
+    public Pod AddPod(int number, string? interfaceName = null, IpAddress? ipv4 = null)
     {
-        Pod pod = new(this, number);
+        Pod pod = new(this, number, interfaceName, ipv4);
         _pods.Add(pod);
         return pod;
     }
@@ -189,12 +192,13 @@ internal sealed class Pod : Station
 {
     private readonly string _name;
 
-    public Pod(PodNode node, int number)
+    public Pod(PodNode node, int number, string? interfaceName = null, IpAddress? ipv4 = null)
         : base(NamedNamespaces.Create($"{node.Name}-pod{number}"))
     {
         Number = number;
         _name = $"{node.Name}-pod{number}";
-        Interface = $"cali{number}aaaa{number}";
+        Interface = interfaceName ?? $"cali{number}aaaa{number}";
+        IPv4 = ipv4 ?? IpAddress.Parse($"10.65.{number / 100}.{number % 100}");
         node.Sh($"ip link add {Interface} address ee:ee:ee:ee:ee:ee type veth peer name eth0 netns {_name}");
         ProcessRunner inside = new(Space);
         foreach (string command in (string[])[
@@ -221,7 +225,7 @@ internal sealed class Pod : Station
 
     public string Interface { get; }
 
-    public IpAddress IPv4 => IpAddress.Parse($"10.65.{Number / 100}.{Number % 100}");
+    public IpAddress IPv4 { get; }
 
     public IpAddress IPv6 => IpAddress.Parse($"fd65::{Number / 100}:{Number % 100}");
 

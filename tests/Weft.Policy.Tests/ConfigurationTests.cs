@@ -1,3 +1,5 @@
+using Weft.Model.Felix;
+using Weft.Policy.Conversion;
 using Weft.Policy.Output;
 using static Weft.Policy.Tests.Build;
 
@@ -73,5 +75,17 @@ public sealed class ConfigurationTests
         ConfigUpdate config = States.Run(Felix("default", "natOutgoingExclusions=IPPoolsAndHostIPs"), Felix($"node.{ThisNode}", "natOutgoingExclusions=everything")).Config!;
 
         Assert.Equal("IPPoolsOnly", config.Find("natOutgoingExclusions"));
+    }
+
+    /// <summary>A field that the table of parameters calls the graph's must change something here, and no other: else people are told the wrong thing.</summary>
+    [Fact]
+    public void FieldsThatAreRead_AreThoseTheTableCallsTheGraphs()
+    {
+        string[] words = ["Any", "WorkloadIPs", "true", "Enabled"];
+
+        IEnumerable<string> read = FelixParameters.All.Select(p => p.Field)
+            .Where(field => words.Any(word => FelixFacts.Read(new ConfigUpdate(new Dictionary<string, string> { [field] = word }, new Dictionary<string, string>())) != FelixFacts.Default));
+
+        Assert.Equal(FelixParameters.All.Where(p => p.Standing == FelixStanding.Graph).Select(p => p.Field), read);
     }
 }

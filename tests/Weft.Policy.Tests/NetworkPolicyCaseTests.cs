@@ -1,10 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using Weft.Model.Keys;
-using Weft.Model.Kubernetes;
-using Weft.Model.Resources;
 using Weft.Policy.Output;
-using Weft.Primitives.Net;
 
 namespace Weft.Policy.Tests;
 
@@ -14,8 +10,6 @@ namespace Weft.Policy.Tests;
 /// </summary>
 public sealed class NetworkPolicyCaseTests
 {
-    private const string Cases = "shared/data/netpol-cases/cases.json";
-
     [Fact]
     public void DenyAllIngress_AndAllowByLabelAndNamedPort()
     {
@@ -44,12 +38,11 @@ public sealed class NetworkPolicyCaseTests
     [Fact]
     public void EveryCase_GivesItsTruthTables()
     {
-        if (Find() is not { } path)
+        if (NetworkPolicyCases.Read() is not { } file)
         {
             return;
         }
 
-        JsonObject file = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
         int cells = 0;
         List<string> wrong = [];
         foreach (JsonNode? item in file["cases"]!.AsArray())
@@ -61,7 +54,7 @@ public sealed class NetworkPolicyCaseTests
             {
                 foreach (JsonNode? action in step!["actions"]!.AsArray())
                 {
-                    world.Apply(Resolved(action!, file["tokens"]!["two-node"]!.AsObject()));
+                    world.Apply(NetworkPolicyCases.Resolved(action!, file["tokens"]!["two-node"]!.AsObject()));
                 }
 
                 cells += Compare(world, step["expected"]!, $"case {(string?)item["id"]} step {number++}", wrong);
@@ -92,98 +85,26 @@ public sealed class NetworkPolicyCaseTests
         return cells;
     }
 
-    private static string? Find()
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, Cases)))
-            {
-                return Path.Combine(folder.FullName, Cases);
-            }
-        }
-
-        return null;
-    }
-
-    private static JsonObject Resolved(JsonNode action, JsonObject tokens)
-    {
-        StringBuilder text = new(action.ToJsonString());
-        foreach ((string token, JsonNode? value) in tokens)
-        {
-            text.Replace(token, (string)value!);
-        }
-
-        return JsonNode.Parse(text.ToString())!.AsObject();
-    }
-
     private static JsonObject Step(string action, string ns, string? name = null, JsonObject? value = null) => new()
     {
         ["action"] = action, ["namespace"] = ns, ["name"] = name,
         ["object"] = value ?? new JsonObject { ["metadata"] = new JsonObject { ["name"] = ns, ["labels"] = new JsonObject { ["ns"] = ns } } },
     };
 
-    /// <summary>A small cluster, all of it on one node.</summary>
+    /// <summary>The cluster, and what its node's graph has said so far.</summary>
     private sealed class World(JsonObject addresses)
     {
-        private readonly PolicyGraph _graph = Started();
+        private readonly ClusterWorld _cluster = new(addresses);
         private readonly Replay _replay = new();
-        private readonly HashSet<ModelKey> _present = [];
 
-        public void Begin(JsonObject environment)
-        {
-            foreach (JsonNode? ns in environment["namespaces"]!.AsArray())
-            {
-                Put(NamespaceKey((string)ns!["metadata"]!["name"]!), ProfileConversion.Namespace(Metadata(ns)));
-            }
+        public void Begin(JsonObject environment) => _cluster.Begin(environment);
 
-            foreach (JsonNode? pod in environment["pods"]!.AsArray())
-            {
-                PutPod(pod!);
-            }
-        }
-
-        public void Apply(JsonObject action)
-        {
-            string ns = (string)action["namespace"]!;
-            string? name = (string?)action["name"];
-            switch ((string)action["action"]!)
-            {
-                case "createPolicy" or "updatePolicy":
-                    Assert.True(KubernetesJson.TryRead(Encoding.UTF8.GetBytes(action["object"]!.ToJsonString()), out KubernetesNetworkPolicy? policy, out string? problem), problem);
-                    ConvertedPolicy<NetworkPolicy> converted = NetworkPolicyConversion.Convert(policy);
-                    Assert.Empty(converted.Problems);
-                    Put(PolicyKey(ns, name!), converted.Policy);
-                    break;
-                case "deletePolicy":
-                    Put(PolicyKey(ns, name!), null);
-                    break;
-                case "createNamespace" or "setNamespaceLabels":
-                    Put(NamespaceKey(ns), ProfileConversion.Namespace(Metadata(action["object"]!)));
-                    break;
-                case "deleteNamespace":
-                    foreach (ResourceKey gone in _present.OfType<ResourceKey>().Where(k => k.Namespace == ns).ToArray())
-                    {
-                        Put(gone, null);
-                    }
-
-                    Put(NamespaceKey(ns), null);
-                    break;
-                case "createPod" or "setPodLabels":
-                    PutPod(action["object"]!);
-                    break;
-                case "deletePod":
-                    Put(PodKey(ns, name!), null);
-                    break;
-                default:
-                    Assert.Fail($"unknown action {action["action"]}");
-                    break;
-            }
-        }
+        public void Apply(JsonObject action) => _cluster.Apply(action);
 
         /// <summary>From one pod to every pod, in order of their names.</summary>
         public string Row(string source, byte protocol, ushort port)
         {
-            _graph.Flush(_replay);
+            _cluster.Flush(_replay);
             NaivePackets packets = new(_replay);
             Dictionary<string, WorkloadEndpointUpdate> pods = _replay.Workloads.Values.ToDictionary(w => w.ResourceName);
             StringBuilder row = new();
@@ -195,61 +116,5 @@ public sealed class NetworkPolicyCaseTests
 
             return row.ToString();
         }
-
-        private static PolicyGraph Started()
-        {
-            PolicyGraph graph = new(Build.ThisNode);
-            graph.OnInSync();
-            return graph;
-        }
-
-        private void PutPod(JsonNode pod)
-        {
-            ObjectMeta metadata = Metadata(pod);
-            WorkloadEndpoint endpoint = new()
-            {
-                Metadata = metadata,
-                Spec = new WorkloadEndpointSpec
-                {
-                    Orchestrator = "k8s", Node = Build.ThisNode, Pod = metadata.Name, Endpoint = "eth0", InterfaceName = $"cali{metadata.Namespace}{metadata.Name}",
-                    IpNetworks = [(string)addresses[$"{metadata.Namespace}/{metadata.Name}"]!],
-                    Profiles = [ProfileConversion.NamespaceProfileName(metadata.Namespace!)],
-                    Ports =
-                    [
-                        .. pod["spec"]!["containers"]!.AsArray().SelectMany(c => c!["ports"]!.AsArray()).Select(p => new WorkloadEndpointPort
-                        {
-                            Name = (string?)p!["name"], Protocol = Protocol.FromText((string)p["protocol"]!), Port = (int)p["containerPort"]!,
-                        }),
-                    ],
-                },
-            };
-            Put(PodKey(metadata.Namespace!, metadata.Name), endpoint);
-        }
-
-        private void Put(ResourceKey key, Resource? value)
-        {
-            if (value is null)
-            {
-                _present.Remove(key);
-            }
-            else
-            {
-                _present.Add(key);
-            }
-
-            _graph.OnUpdate(new ModelUpdate(key, value, 1));
-        }
-
-        private static ObjectMeta Metadata(JsonNode item) => new()
-        {
-            Name = (string)item["metadata"]!["name"]!, Namespace = (string?)item["metadata"]!["namespace"],
-            Labels = (item["metadata"]!["labels"] as JsonObject ?? []).ToDictionary(l => l.Key, l => (string)l.Value!),
-        };
-
-        private static ResourceKey NamespaceKey(string name) => new(ResourceKind.Profile, ProfileConversion.NamespaceProfileName(name));
-
-        private static ResourceKey PodKey(string ns, string name) => new(ResourceKind.WorkloadEndpoint, ns, name);
-
-        private static ResourceKey PolicyKey(string ns, string name) => new(ResourceKind.KubernetesNetworkPolicy, ns, name);
     }
 }

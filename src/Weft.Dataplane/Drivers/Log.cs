@@ -65,6 +65,12 @@ internal static partial class Log
     [LoggerMessage(1632, LogLevel.Warning, "setting {Path} not set to {Value}: {Failure}")]
     public static partial void SysctlNotWritten(ILogger logger, string path, string value, string failure);
 
+    [LoggerMessage(1633, LogLevel.Warning, "{Family} routing rules not read: {Result}")]
+    public static partial void RoutingRulesNotRead(ILogger logger, IpFamily family, NetlinkResult result);
+
+    [LoggerMessage(1634, LogLevel.Warning, "routing rule of priority {Priority} to table {Table} not written: {Result}")]
+    public static partial void RoutingRuleNotWritten(ILogger logger, uint priority, uint table, NetlinkResult result);
+
     [LoggerMessage(1640, LogLevel.Warning, "tunnel: {Problem}")]
     public static partial void TunnelNotWritten(ILogger logger, string problem);
 

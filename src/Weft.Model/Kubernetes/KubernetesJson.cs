@@ -12,12 +12,15 @@ namespace Weft.Model.Kubernetes;
 [JsonSerializable(typeof(KubernetesNetworkPolicy))]
 [JsonSerializable(typeof(ClusterNetworkPolicy))]
 [JsonSerializable(typeof(EndpointSlice))]
+[JsonSerializable(typeof(KubernetesPod))]
+[JsonSerializable(typeof(List<string>))]
+[JsonSerializable(typeof(Dictionary<string, string>))]
 internal sealed partial class KubernetesJsonContext : JsonSerializerContext;
 
 /// <summary>Reads objects of the Kubernetes API.</summary>
 public static class KubernetesJson
 {
-    /// <typeparam name="T">KubernetesNetworkPolicy, ClusterNetworkPolicy or EndpointSlice.</typeparam>
+    /// <typeparam name="T">KubernetesNetworkPolicy, ClusterNetworkPolicy, EndpointSlice or KubernetesPod.</typeparam>
     public static bool TryRead<T>(ReadOnlySpan<byte> json, [NotNullWhen(true)] out T? value, [NotNullWhen(false)] out string? problem)
         where T : class
     {

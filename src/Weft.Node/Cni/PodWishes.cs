@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Weft.Model.Kubernetes;
 using Weft.Model.Resources;
 using Weft.Primitives.Net;
 
@@ -72,7 +73,7 @@ internal sealed record PodWishes
             WithoutIpam = withoutIpam,
             FloatingAddresses = floating,
             Mac = ParseMac(annotations, runtime, conventions, arguments),
-            Qos = BandwidthWish.Parse(annotations, runtime.Object("bandwidth")),
+            Qos = QosAnnotations.Read(annotations, runtime.Object("bandwidth").Integer64),
         };
     }
 

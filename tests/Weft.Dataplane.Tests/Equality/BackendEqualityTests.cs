@@ -28,7 +28,7 @@ public sealed class BackendEqualityTests
     public async Task RandomPolicies_MeanWhatTheModelSays(RuleBackendChoice backend)
     {
         await using PodNode node = new(backend);
-        Dictionary<int, Pod> world = Enumerable.Range(1, Pods).ToDictionary(i => i, node.AddPod);
+        Dictionary<int, Pod> world = Enumerable.Range(1, Pods).ToDictionary(i => i, i => node.AddPod(i));
         foreach (Pod pod in world.Values)
         {
             foreach (int port in RandomPolicies.Ports)

@@ -123,7 +123,7 @@ public sealed class PodWishesTests
     [InlineData("10Q", null)]
     [InlineData("x", null)]
     [InlineData("", null)]
-    public void Quantity_AsKubernetesWritesIt(string text, long? expected) => Assert.Equal(expected, BandwidthWish.Quantity(text));
+    public void Quantity_AsKubernetesWritesIt(string text, long? expected) => Assert.Equal(expected, Model.Kubernetes.QosAnnotations.Quantity(text));
 
     [Theory]
     [InlineData("""{"qos.projectcalico.org/ingressBandwidth":"1M"}""", 1_000_000L, 4_294_967_296L)]
