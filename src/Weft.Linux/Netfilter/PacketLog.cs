@@ -34,39 +34,14 @@ public sealed class PacketLog : IDisposable
     }
 
     /// <summary>Runs until <paramref name="stop"/> fires.</summary>
-    public async Task RunAsync(Action<LoggedPacket> onPacket, CancellationToken stop)
-    {
-        byte[] buffer = GC.AllocateUninitializedArray<byte>(64 * 1024, pinned: true);
-        while (!stop.IsCancellationRequested)
-        {
-            try
-            {
-                int length = await _socket.ReceiveAsync(buffer, SocketFlags.None, stop);
-                Deliver(buffer.AsSpan(0, length), onPacket);
-            }
-            catch (SocketException e) when (e.SocketErrorCode == SocketError.NoBufferSpaceAvailable)
-            {
-                Overruns++;
-            }
-            catch (OperationCanceledException) when (stop.IsCancellationRequested)
-            {
-                return;
-            }
-        }
-    }
+    public Task RunAsync(Action<LoggedPacket> onPacket, CancellationToken stop) =>
+        NetlinkDatagrams.ReadAsync(_socket, datagram => Deliver(datagram, onPacket), () => Overruns++, stop);
 
     public void Dispose() => _socket.Dispose();
 
     private static int OpenDescriptor(IReadOnlyList<ushort> groups)
     {
-        Errno errno = SystemCalls.Socket(
-            NetlinkConstants.AF_NETLINK, NetlinkConstants.SOCK_RAW | NetlinkConstants.SOCK_CLOEXEC, NetlinkConstants.NETLINK_NETFILTER, out int descriptor);
-        if (errno == Errno.None)
-        {
-            _ = SystemCalls.SetSocketOption(descriptor, NetlinkConstants.SOL_SOCKET, NetlinkConstants.SO_RCVBUFFORCE, ReceiveBuffer);
-            errno = SystemCalls.BindNetlink(descriptor, groups: 0);
-        }
-
+        Errno errno = NetlinkDatagrams.Open(NetlinkConstants.NETLINK_NETFILTER, ReceiveBuffer, groups: 0, filter: [], out int descriptor);
         foreach (ushort group in groups)
         {
             errno = errno == Errno.None ? Configure(descriptor, group) : errno;
@@ -110,8 +85,8 @@ public sealed class PacketLog : IDisposable
         }
 
         ReadOnlySpan<byte> datagram = answer[..length];
-        return NetlinkSocket.NextMessage(ref datagram, out NlMsgHdr header, out ReadOnlySpan<byte> payload) && header.Type == NetlinkConstants.NLMSG_ERROR && payload.Length >= 4
-            ? (Errno)(-BinaryPrimitives.ReadInt32LittleEndian(payload))
+        return NetlinkSocket.NextMessage(ref datagram, out NlMsgHdr header, out ReadOnlySpan<byte> payload) && header.Type == NetlinkConstants.NLMSG_ERROR
+            ? NetlinkSocket.Outcome(header, payload).Errno
             : Errno.EPROTO;
     }
 

@@ -59,51 +59,19 @@ public sealed class NetlinkMonitor : IDisposable
     public static NetlinkMonitor Open(MonitoredChanges changes, NetNamespace? space = null, byte ownProtocol = 0)
     {
         int descriptor = space is null ? OpenDescriptor(changes, ownProtocol) : space.Run(() => OpenDescriptor(changes, ownProtocol));
-
-        // The runtime's own poller waits for it: no thread is kept for a socket that is silent most of the time.
         return new NetlinkMonitor(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)));
     }
 
     /// <summary>Runs until <paramref name="stop"/> fires.</summary>
-    public async Task RunAsync(INetlinkListener listener, CancellationToken stop)
-    {
-        byte[] buffer = GC.AllocateUninitializedArray<byte>(64 * 1024, pinned: true);
-        while (!stop.IsCancellationRequested)
-        {
-            try
-            {
-                int length = await _socket.ReceiveAsync(buffer, SocketFlags.None, stop);
-                Deliver(buffer.AsSpan(0, length), listener);
-            }
-            catch (SocketException e) when (e.SocketErrorCode == SocketError.NoBufferSpaceAvailable)
-            {
-                listener.OnEventsLost();
-            }
-            catch (OperationCanceledException) when (stop.IsCancellationRequested)
-            {
-                return;
-            }
-        }
-    }
+    public Task RunAsync(INetlinkListener listener, CancellationToken stop) =>
+        NetlinkDatagrams.ReadAsync(_socket, datagram => Deliver(datagram, listener), listener.OnEventsLost, stop);
 
     public void Dispose() => _socket.Dispose();
 
     private static int OpenDescriptor(MonitoredChanges changes, byte ownProtocol)
     {
-        Errno errno = SystemCalls.Socket(
-            NetlinkConstants.AF_NETLINK, NetlinkConstants.SOCK_RAW | NetlinkConstants.SOCK_CLOEXEC, NetlinkConstants.NETLINK_ROUTE, out int descriptor);
-        if (errno == Errno.None)
-        {
-            _ = SystemCalls.SetSocketOption(descriptor, NetlinkConstants.SOL_SOCKET, NetlinkConstants.SO_RCVBUFFORCE, 8 * 1024 * 1024);
-            if (ownProtocol != 0)
-            {
-                // Saves work and no more: where the kernel refuses it, everything is told.
-                _ = SystemCalls.AttachFilter(descriptor, WithoutOwnRoutes(ownProtocol));
-            }
-
-            errno = SystemCalls.BindNetlink(descriptor, Groups(changes));
-        }
-
+        Errno errno = NetlinkDatagrams.Open(
+            NetlinkConstants.NETLINK_ROUTE, 8 * 1024 * 1024, Groups(changes), ownProtocol == 0 ? [] : WithoutOwnRoutes(ownProtocol), out int descriptor);
         return errno == Errno.None ? descriptor : throw new KernelException($"listen to changes of {changes}", errno);
     }
 

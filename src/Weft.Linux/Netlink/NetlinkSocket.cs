@@ -317,7 +317,7 @@ public sealed class NetlinkSocket : INetlink
     }
 
     /// <summary>NLMSG_ERROR and NLMSG_DONE: a negative errno, for errors the header of the request, then extended-acknowledgement attributes.</summary>
-    private static NetlinkResult Outcome(NlMsgHdr header, ReadOnlySpan<byte> payload)
+    internal static NetlinkResult Outcome(NlMsgHdr header, ReadOnlySpan<byte> payload)
     {
         Errno errno = payload.Length >= 4 ? (Errno)(-MemoryMarshal.Read<int>(payload)) : Errno.None;
         if (errno == Errno.None)
