@@ -12,6 +12,23 @@ public sealed record MonitoringAnswer(int Status, string ContentType, string Bod
     public static MonitoringAnswer NotFound { get; } = Plain(404, "not found\n");
 
     public static MonitoringAnswer Plain(int status, string body) => new(status, "text/plain; charset=utf-8", body);
+
+    /// <summary>As HTTP/1.1 has it; the connection ends with it.</summary>
+    /// <param name="method">To HEAD the body is left out.</param>
+    public byte[] Encode(string method)
+    {
+        byte[] body = Encoding.UTF8.GetBytes(Body);
+        byte[] head = Encoding.ASCII.GetBytes($"HTTP/1.1 {Status} {Reason(Status)}\r\nContent-Type: {ContentType}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n");
+        return method == "HEAD" ? head : [.. head, .. body];
+    }
+
+    private static string Reason(int status) => status switch
+    {
+        200 => "OK",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        _ => "Service Unavailable",
+    };
 }
 
 /// <summary>Answers a path (without its query).</summary>
@@ -113,31 +130,12 @@ public sealed class MonitoringServer : IDisposable
         MonitoringAnswer answer = words is ["GET" or "HEAD", var target, ..]
             ? await _handler(target.Split('?')[0], end)
             : MonitoringAnswer.Plain(405, "only GET and HEAD\n");
-        byte[] body = Encoding.UTF8.GetBytes(answer.Body);
-        byte[] head = Encoding.ASCII.GetBytes(
-            $"HTTP/1.1 {answer.Status} {Reason(answer.Status)}\r\nContent-Type: {answer.ContentType}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n");
-        await SendAsync(connection, head, end);
-        if (words[0] != "HEAD")
+        ReadOnlyMemory<byte> rest = answer.Encode(words[0]);
+        while (rest.Length > 0)
         {
-            await SendAsync(connection, body, end);
+            rest = rest[await connection.SendAsync(rest, end)..];
         }
 
         connection.Shutdown(SocketShutdown.Send);
     }
-
-    private static async Task SendAsync(Socket connection, ReadOnlyMemory<byte> data, CancellationToken end)
-    {
-        while (data.Length > 0)
-        {
-            data = data[await connection.SendAsync(data, end)..];
-        }
-    }
-
-    private static string Reason(int status) => status switch
-    {
-        200 => "OK",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        _ => "Service Unavailable",
-    };
 }

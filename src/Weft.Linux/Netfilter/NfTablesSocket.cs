@@ -152,6 +152,8 @@ public sealed class NfTablesSocket : IDisposable
 
     private static uint U32(ReadOnlySpan<byte> value) => value.Length >= 4 ? BinaryPrimitives.ReadUInt32BigEndian(value) : 0;
 
+    private static long I64(ReadOnlySpan<byte> value) => value.Length >= 8 ? BinaryPrimitives.ReadInt64BigEndian(value) : 0;
+
     private static KernelTable ParseTable(AttributeReader attributes)
     {
         string name = string.Empty;
@@ -241,35 +243,29 @@ public sealed class NfTablesSocket : IDisposable
         AttributeReader list = new(expressions);
         while (list.Next(out _, out ReadOnlySpan<byte> expression))
         {
-            AttributeReader parts = new(expression);
-            bool isCounter = false;
-            while (parts.Next(out ushort part, out ReadOnlySpan<byte> value))
+            if (AttributeReader.Text(Inner(expression, NFTA_EXPR_NAME)) == "counter")
             {
-                isCounter |= part == NFTA_EXPR_NAME && AttributeReader.Text(value) == "counter";
-                if (isCounter && part == NFTA_EXPR_DATA)
-                {
-                    return ParseCounter(value);
-                }
+                ReadOnlySpan<byte> counter = Inner(expression, NFTA_EXPR_DATA);
+                return new RuleCounter(I64(Inner(counter, NFTA_COUNTER_PACKETS)), I64(Inner(counter, NFTA_COUNTER_BYTES)));
             }
         }
 
         return default;
     }
 
-    private static RuleCounter ParseCounter(ReadOnlySpan<byte> value)
+    /// <summary>The value of an attribute among others; nothing when it is not there.</summary>
+    private static ReadOnlySpan<byte> Inner(ReadOnlySpan<byte> attributes, ushort wanted)
     {
-        AttributeReader attributes = new(value);
-        long packets = 0, bytes = 0;
-        while (attributes.Next(out ushort type, out ReadOnlySpan<byte> number))
+        AttributeReader reader = new(attributes);
+        while (reader.Next(out ushort type, out ReadOnlySpan<byte> value))
         {
-            switch (type)
+            if (type == wanted)
             {
-                case NFTA_COUNTER_BYTES when number.Length >= 8: bytes = BinaryPrimitives.ReadInt64BigEndian(number); break;
-                case NFTA_COUNTER_PACKETS when number.Length >= 8: packets = BinaryPrimitives.ReadInt64BigEndian(number); break;
+                return value;
             }
         }
 
-        return new RuleCounter(packets, bytes);
+        return default;
     }
 
     private static KernelSet ParseSet(AttributeReader attributes)
@@ -360,20 +356,6 @@ public sealed class NfTablesSocket : IDisposable
             }
 
             return (key, chain);
-        }
-
-        private static ReadOnlySpan<byte> Inner(ReadOnlySpan<byte> attributes, ushort wanted)
-        {
-            AttributeReader reader = new(attributes);
-            while (reader.Next(out ushort type, out ReadOnlySpan<byte> value))
-            {
-                if (type == wanted)
-                {
-                    return value;
-                }
-            }
-
-            return default;
         }
     }
 }

@@ -65,18 +65,17 @@ internal sealed class PlainHttpMiddleware(Func<bool> isHealthy, Func<string> met
     {
         string firstLine = Encoding.ASCII.GetString(header.AsSpan(0, header.AsSpan().IndexOf("\r\n"u8)));
         string[] words = firstLine.Split(' ');
-        (string status, string body) = words is [var method, var path, ..] && method is "GET" or "HEAD"
+        MonitoringAnswer answer = words is [var method, var path, ..] && method is "GET" or "HEAD"
             ? path switch
             {
-                "/health" => isHealthy() ? ("200 OK", "{\"health\":\"true\"}") : ("503 Service Unavailable", "{\"health\":\"false\"}"),
-                "/version" => ("200 OK", $"{{\"etcdserver\":\"{version}\",\"etcdcluster\":\"{version[..version.LastIndexOf('.')]}.0\"}}"),
-                "/metrics" => ("200 OK", metrics()),
-                _ => ("404 Not Found", "404 page not found\n"),
+                "/health" => isHealthy() ? Json(200, "{\"health\":\"true\"}") : Json(503, "{\"health\":\"false\"}"),
+                "/version" => Json(200, $"{{\"etcdserver\":\"{version}\",\"etcdcluster\":\"{version[..version.LastIndexOf('.')]}.0\"}}"),
+                "/metrics" => new MonitoringAnswer(200, MetricText.ContentType, metrics()),
+                _ => MonitoringAnswer.Plain(404, "404 page not found\n"),
             }
-            : ("405 Method Not Allowed", "this port speaks gRPC\n");
-        string type = body[0] switch { '{' => "application/json", '#' => MetricText.ContentType, _ => "text/plain; charset=utf-8" };
-        string content = words[0] == "HEAD" ? string.Empty : body;
-        string answer = $"HTTP/1.1 {status}\r\nContent-Type: {type}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{content}";
-        await output.WriteAsync(Encoding.ASCII.GetBytes(answer), end);
+            : MonitoringAnswer.Plain(405, "this port speaks gRPC\n");
+        await output.WriteAsync(answer.Encode(words[0]), end);
     }
+
+    private static MonitoringAnswer Json(int status, string body) => new(status, "application/json", body);
 }
