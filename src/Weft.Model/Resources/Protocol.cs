@@ -58,5 +58,8 @@ public readonly record struct Protocol
         return new Protocol(0, text);
     }
 
+    /// <summary>The name of a number; null for one without.</summary>
+    public static string? NameOf(byte number) => Array.Find(s_names, known => known.Number == number).Name;
+
     public override string ToString() => Name ?? Number.ToString(CultureInfo.InvariantCulture);
 }

@@ -13,11 +13,16 @@ internal sealed class AgentCommand : ICommand
 {
     private static readonly CommandOption s_output = new("--output", "-o", "json", "The answer as JSON.");
     private static readonly CommandOption s_set = new("--set", null, null, "Only what is set somewhere, and not left at its default.");
-    private static readonly CommandOption s_runDir = new("--run-dir", null, "DIR", "Where the agent runs (default: [agent] run-dir of the settings).");
-    private static readonly CommandOption s_config = new("--config", "-c", "FILE", $"Settings file (default {SettingsReader.DefaultPath}).");
+
+    /// <summary>For every command that asks the agent.</summary>
+    internal static readonly CommandOption RunDir = new("--run-dir", null, "DIR", "Where the agent runs (default: [agent] run-dir of the settings).");
+
+    /// <inheritdoc cref="RunDir"/>
+    internal static readonly CommandOption Config = new("--config", "-c", "FILE", $"Settings file (default {SettingsReader.DefaultPath}).");
 
     public static readonly AgentCommand Status = new("whether it is in sync, its endpoints, what is not enforced and why", new CommandSyntax(
-        "agent status", "", "Asks the agent of this machine how it is. \"weft node status\" shows the router too.", [s_output, s_runDir, s_config]));
+        "agent status", "", "Asks the agent of this machine how it is. \"weft node status\" shows the router too.", [s_output, RunDir, Config]),
+        choose: null, AgentText.Status);
 
     public static readonly AgentCommand Configuration = new("every value of FelixConfiguration on this node, and where it came from", new CommandSyntax(
         "agent config", "[WORD...]",
@@ -26,7 +31,8 @@ internal sealed class AgentCommand : ICommand
         first: environment (FELIX_NAME), Felix's file, FelixConfiguration "node.NAME", one whose nodeSelector matches, "default", built-in default.
         Words choose parameters whose name contains one of them, in any case.
         """,
-        [s_set, s_output, s_runDir, s_config]));
+        [s_set, s_output, RunDir, Config]),
+        static (answer, line) => AgentText.Choose(answer, line.Arguments, line.Has(s_set) ? ConfigurationRows.Set : ConfigurationRows.All), AgentText.Configuration);
 
     public static readonly AgentCommand Hits = new("what each rule of each policy has matched on this node", new CommandSyntax(
         "policy hits", "[WORD...]",
@@ -34,9 +40,16 @@ internal sealed class AgentCommand : ICommand
         Per rule of each policy and profile in the kernel: packets and bytes that it matched since it was written there. A rule sees the packets that open a
         connection; what follows belongs to an established one. Words choose policies whose name contains one of them.
         """,
-        [s_output, s_runDir, s_config]));
+        [s_output, RunDir, Config]),
+        static (answer, line) => AgentText.ChooseHits(answer, line.Arguments), AgentText.Hits);
 
-    private AgentCommand(string summary, CommandSyntax syntax) => (Summary, Syntax) = (summary, syntax);
+    private readonly Action<JsonObject, CommandLine>? _choose;
+    private readonly Func<JsonObject, string> _page;
+
+    /// <param name="choose">Takes out of the answer what the words do not ask for; null: the command takes no words.</param>
+    /// <param name="page">The answer for people.</param>
+    private AgentCommand(string summary, CommandSyntax syntax, Action<JsonObject, CommandLine>? choose, Func<JsonObject, string> page) =>
+        (Summary, Syntax, _choose, _page) = (summary, syntax, choose, page);
 
     public string Name => Syntax.Command.Split(' ')[1];
 
@@ -62,12 +75,12 @@ internal sealed class AgentCommand : ICommand
             return await RefuseAsync(context, $"-o {line.Value(s_output)}: expected json");
         }
 
-        if (ReferenceEquals(this, Status) && line.Arguments.Count > 0)
+        if (_choose is null && line.Arguments.Count > 0)
         {
             return await RefuseAsync(context, $"unknown argument \"{line.Arguments[0]}\"");
         }
 
-        string folder = line.Value(s_runDir) ?? AgentSettings.RunDirOf(SettingsReader.Load(line.Value(s_config), context.Environment));
+        string folder = FolderOf(line, context);
         JsonObject answer;
         try
         {
@@ -85,23 +98,14 @@ internal sealed class AgentCommand : ICommand
             return ExitStatus.Failed;
         }
 
-        if (ReferenceEquals(this, Hits))
-        {
-            AgentText.ChooseHits(answer, line.Arguments);
-        }
-
-        if (ReferenceEquals(this, Configuration))
-        {
-            AgentText.Choose(answer, line.Arguments, line.Has(s_set) ? ConfigurationRows.Set : ConfigurationRows.All);
-        }
-
-        await context.Out.WriteAsync(
-            line.Has(s_output) ? AgentText.Json(answer) + "\n"
-            : ReferenceEquals(this, Status) ? AgentText.Status(answer)
-            : ReferenceEquals(this, Hits) ? AgentText.Hits(answer)
-            : AgentText.Configuration(answer));
+        _choose?.Invoke(answer, line);
+        await context.Out.WriteAsync(line.Has(s_output) ? AgentText.Json(answer) + "\n" : _page(answer));
         return ExitStatus.Ok;
     }
+
+    /// <summary>Where the agent's socket is, by the options and else by the settings.</summary>
+    internal static string FolderOf(CommandLine line, CommandContext context) =>
+        line.Value(RunDir) ?? AgentSettings.RunDirOf(SettingsReader.Load(line.Value(Config), context.Environment));
 
     private async Task<ExitStatus> RefuseAsync(CommandContext context, string problem)
     {

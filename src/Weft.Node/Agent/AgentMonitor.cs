@@ -24,11 +24,18 @@ internal sealed class AgentMonitor(AgentState state, EndpointProgress progress, 
     {
         try
         {
+            ConfigUpdate? followed = null;
             while (true)
             {
-                ConfigUpdate config = state.Config;
-                Follow(_metrics, Wanted(config, "prometheusMetrics", IPAddress.Any), MetricsAsync, stop);
-                Follow(_health, Wanted(config, "health", IPAddress.Loopback), HealthAsync, stop);
+                if (state.Config is var config && !ReferenceEquals(config, followed))
+                {
+                    followed = config;
+                    _metrics.Move(Wanted(config, "prometheusMetrics", IPAddress.Any));
+                    _health.Move(Wanted(config, "health", IPAddress.Loopback));
+                }
+
+                Open(_metrics, MetricsAsync, stop);
+                Open(_health, HealthAsync, stop);
                 await Task.Delay(s_look, time, stop);
             }
         }
@@ -61,30 +68,24 @@ internal sealed class AgentMonitor(AgentState state, EndpointProgress progress, 
         return config.Find(field) is { } text && parameter.Type.TryRead(text, FelixSyntax.Api, out string value, out _) ? value : parameter.Default;
     }
 
-    private void Follow(Port port, IPEndPoint? wanted, MonitoringHandler handler, CancellationToken stop)
+    /// <summary>Does nothing while the port is open or not wanted.</summary>
+    private void Open(Port port, MonitoringHandler handler, CancellationToken stop)
     {
-        if (Equals(port.At, wanted) && (port.IsOpen || wanted is null))
-        {
-            return;
-        }
-
-        bool known = Equals(port.At, wanted);
-        port.Close();
-        port.At = wanted;
-        if (wanted is null)
+        if (port.At is not { } at || port.IsOpen)
         {
             return;
         }
 
         try
         {
-            port.Open(MonitoringServer.Listen(wanted, handler, time), stop);
-            Log.MonitoringOpened(logger, port.Name, wanted.ToString());
+            port.Open(MonitoringServer.Listen(at, handler, time), stop);
+            Log.MonitoringOpened(logger, port.Name, at.ToString());
         }
         catch (IOException e)
         {
-            if (!known)
+            if (!port.IsReported)
             {
+                port.IsReported = true;
                 Log.MonitoringFailed(logger, port.Name, e.Message);
             }
         }
@@ -147,10 +148,22 @@ internal sealed class AgentMonitor(AgentState state, EndpointProgress progress, 
 
         public string Name => name;
 
-        /// <summary>Where it is wanted.</summary>
-        public IPEndPoint? At { get; set; }
+        /// <summary>Where it is wanted; null when it is not.</summary>
+        public IPEndPoint? At { get; private set; }
 
         public bool IsOpen => _server is not null;
+
+        /// <summary>That it cannot be opened there has been said.</summary>
+        public bool IsReported { get; set; }
+
+        public void Move(IPEndPoint? at)
+        {
+            if (!Equals(At, at))
+            {
+                Close();
+                (At, IsReported) = (at, false);
+            }
+        }
 
         public void Open(MonitoringServer server, CancellationToken stop)
         {

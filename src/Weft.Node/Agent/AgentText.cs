@@ -61,29 +61,24 @@ internal static class AgentText
     }
 
     /// <summary>Takes out of the answer what was not asked for.</summary>
-    public static void Choose(JsonObject answer, IReadOnlyList<string> words, ConfigurationRows rows)
-    {
-        JsonArray parameters = answer["parameters"] as JsonArray ?? [];
-        for (int i = parameters.Count - 1; i >= 0; i--)
-        {
-            JsonNode? parameter = parameters[i];
-            bool named = words.Count == 0 || words.Any(w => Text(parameter?["field"]).Contains(w, StringComparison.OrdinalIgnoreCase) || Text(parameter?["name"]).Contains(w, StringComparison.OrdinalIgnoreCase));
-            if (!named || (rows == ConfigurationRows.Set && Text(parameter?["source"]) == "default"))
-            {
-                parameters.RemoveAt(i);
-            }
-        }
-    }
+    public static void Choose(JsonObject answer, IReadOnlyList<string> words, ConfigurationRows rows) => Keep(
+        answer["parameters"],
+        parameter => (IsNamed(words, parameter?["field"]) || IsNamed(words, parameter?["name"])) && !(rows == ConfigurationRows.Set && Text(parameter?["source"]) == "default"));
 
     /// <summary>Takes out of the answer whose owner contains none of the words.</summary>
-    public static void ChooseHits(JsonObject answer, IReadOnlyList<string> words)
+    public static void ChooseHits(JsonObject answer, IReadOnlyList<string> words) => Keep(answer["hits"], hit => IsNamed(words, hit?["owner"]));
+
+    /// <summary>By no words everything is.</summary>
+    private static bool IsNamed(IReadOnlyList<string> words, JsonNode? name) => words.Count == 0 || words.Any(w => Text(name).Contains(w, StringComparison.OrdinalIgnoreCase));
+
+    private static void Keep(JsonNode? rows, Func<JsonNode?, bool> isWanted)
     {
-        JsonArray hits = answer["hits"] as JsonArray ?? [];
-        for (int i = hits.Count - 1; i >= 0; i--)
+        JsonArray all = rows as JsonArray ?? [];
+        for (int i = all.Count - 1; i >= 0; i--)
         {
-            if (words.Count > 0 && !words.Any(w => Text(hits[i]?["owner"]).Contains(w, StringComparison.OrdinalIgnoreCase)))
+            if (!isWanted(all[i]))
             {
-                hits.RemoveAt(i);
+                all.RemoveAt(i);
             }
         }
     }

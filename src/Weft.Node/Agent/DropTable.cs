@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Weft.Linux.Netfilter;
+using Weft.Model.Resources;
 
 namespace Weft.Node.Agent;
 
@@ -83,7 +84,7 @@ internal sealed class DropTable(Func<string, string?> endpointOf)
         ["sourceEndpoint"] = endpointOf(flow.Source.ToString()),
         ["destination"] = flow.Destination.ToString(),
         ["destinationEndpoint"] = endpointOf(flow.Destination.ToString()),
-        ["protocol"] = flow.Protocol switch { 1 => "icmp", 6 => "tcp", 17 => "udp", 58 => "icmpv6", 132 => "sctp", 136 => "udplite", var number => $"{number}" },
+        ["protocol"] = Protocol.NameOf(flow.Protocol)?.ToLowerInvariant() ?? $"{flow.Protocol}",
         ["port"] = flow.Protocol is 1 or 58 ? $"type {flow.DestinationPort >> 8} code {flow.DestinationPort & 255}" : flow.DestinationPort == 0 ? string.Empty : $"{flow.DestinationPort}",
         ["by"] = reason.By,
     };

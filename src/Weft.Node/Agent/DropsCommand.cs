@@ -3,7 +3,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Weft.Hosting;
 using Weft.Hosting.Commands;
-using Weft.Hosting.Configuration;
 using Weft.Hosting.Control;
 using Weft.Linux;
 using Weft.Linux.Netfilter;
@@ -18,8 +17,6 @@ public sealed class DropsCommand : ICommand
     private static readonly CommandOption s_follow = new("--follow", "-f", null, "Go on until interrupted; equal packets of a second are one line.");
     private static readonly CommandOption s_for = new("--for", null, "SECONDS", "Without --follow: how long to listen before the table is printed (default 5).");
     private static readonly CommandOption s_output = new("--output", "-o", "json", "One JSON object per line.");
-    private static readonly CommandOption s_runDir = new("--run-dir", null, "DIR", "Where the agent runs (default: [agent] run-dir of the settings).");
-    private static readonly CommandOption s_config = new("--config", "-c", "FILE", $"Settings file (default {SettingsReader.DefaultPath}).");
 
     /// <summary>Those of NflogPrefix.Group: ingress and egress.</summary>
     private static readonly ushort[] s_groups = [1, 2];
@@ -34,7 +31,7 @@ public sealed class DropsCommand : ICommand
         Shows the packets that policy denies on this node: how many, from and to whom, and by which rule of which policy. Reads NFLOG groups 1 and 2, which
         only one program can read at a time; needs root, and [agent] log-drops (on by default).
         """,
-        [s_follow, s_for, s_output, s_runDir, s_config]);
+        [s_follow, s_for, s_output, AgentCommand.RunDir, AgentCommand.Config]);
 
     public async Task<ExitStatus> RunAsync(IReadOnlyList<string> arguments, CommandContext context, CancellationToken stop)
     {
@@ -74,7 +71,7 @@ public sealed class DropsCommand : ICommand
 
     private static async Task ShowAsync(PacketLog log, CommandLine line, CommandContext context, CancellationToken stop)
     {
-        string socket = Path.Combine(line.Value(s_runDir) ?? AgentSettings.RunDirOf(SettingsReader.Load(line.Value(s_config), context.Environment)), AgentSettings.SocketName);
+        string socket = Path.Combine(AgentCommand.FolderOf(line, context), AgentSettings.SocketName);
         Dictionary<string, string> names = await NamesAsync(socket, stop);
         DropTable table = new(address => names.GetValueOrDefault(address));
         Lock gate = new(); // The table is filled by the reader and emptied here.

@@ -1,4 +1,3 @@
-using System.Net;
 using Microsoft.Extensions.Logging;
 using Weft.Datastore;
 using Weft.Datastore.Etcd;
@@ -90,7 +89,7 @@ public sealed class RouterRole : IRole
         RouterControl control = new(() => loop.Status, (request, cancel) => loop.PostAsync(new RouterMessage { Operator = request }, cancel), fib, context.Time);
         await using (ControlServer server = ControlServer.ListenForLines(Path.Combine(settings.RunDirectory, SocketName), control.HandleAsync, context.Time))
         {
-            MonitoringServer[] monitoring = [.. settings.Monitoring.Select(at => MonitoringServer.Listen(new IPEndPoint(IPAddress.Parse(at.Address.ToString()), at.Port), control.MonitorAsync, context.Time))];
+            MonitoringServer[] monitoring = [.. settings.Monitoring.Select(at => MonitoringServer.Listen(PeerSocket.EndPoint(at.Address, at.Port, scope: 0), control.MonitorAsync, context.Time))];
             List<Task> tasks = [.. monitoring.Select(m => m.RunAsync(ending.Token)), watcher.RunAsync(ending.Token), fib.RunAsync(ending.Token), loop.RunAsync(ending.Token), server.RunAsync(ending.Token), ReloadAsync(context, settings, loop, logger, ending.Token)];
             if (settings.UsesDatastore)
             {
