@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging.Abstractions;
+using Weft.Dataplane.Drivers;
 using Weft.Linux.Namespaces;
 using Weft.Linux.Processes;
 using Weft.Policy.Output;
@@ -98,6 +99,8 @@ internal sealed class PodNode : IAsyncDisposable
             await _loop!.PostAsync(update, CancellationToken.None);
         }
     }
+
+    public Task<IReadOnlyList<RuleHits>> ReadHitsAsync() => _loop!.ReadHitsAsync(CancellationToken.None);
 
     public static async Task Eventually(Func<bool> condition, string what)
     {

@@ -41,6 +41,38 @@ public sealed class WorkloadTrafficTests
 
     [Theory]
     [MemberData(nameof(Backends))]
+    public async Task Hits_AreCountedByTheRuleThatMatched_InBothFamilies(RuleBackendChoice backend)
+    {
+        await using PodNode node = new(backend);
+        (Pod server, Pod client) = (node.AddPod(1), node.AddPod(2));
+        server.Serve(80);
+        server.Serve(81);
+        ActivePolicyUpdate policy = new(
+            s_policy, "default",
+            [
+                new DataplaneRule { Action = RuleAction.Deny, Protocol = 6, DstPorts = [new PortRange(81, 81)] },
+                new DataplaneRule { Action = RuleAction.Allow, Protocol = 17 },
+                new DataplaneRule { Action = RuleAction.Allow, Protocol = 6, SrcNets = [client.IPv6.ToPrefix()] },
+                new DataplaneRule { Action = RuleAction.Allow, Protocol = 6, DstPorts = [new PortRange(80, 80)] },
+            ],
+            [], "all()", PolicyTraits.None);
+        node.Start();
+        await node.SendAsync(
+            policy, s_open, server.Endpoint([new TierPolicies("default", false, [s_policy], [])], ["open"]), client.Endpoint(profiles: ["open"]), new InSync());
+        await Task.WhenAll(node.Progress.WaitAsync(server), node.Progress.WaitAsync(client));
+
+        Assert.True(await client.TcpAsync(server.IPv4, 80, 2000));
+        Assert.True(await client.TcpAsync(server.IPv6, 80, 2000));
+        Assert.False(await client.TcpAsync(server.IPv4, 81));
+
+        IReadOnlyList<RuleHits> hits = await node.ReadHitsAsync();
+        long[] packets = [.. hits.Where(h => h.Owner.StartsWith(s_policy.Kind, StringComparison.Ordinal) && h.Owner.EndsWith(" ingress", StringComparison.Ordinal)).Select(h => h.Packets)];
+        Assert.Equal(4, packets.Length);
+        Assert.Equal([true, false, true, true], packets.Select(static p => p > 0)); // How many: an opening packet may be sent again.
+    }
+
+    [Theory]
+    [MemberData(nameof(Backends))]
     public async Task Policy_SelectsPortsSetsAndNets(RuleBackendChoice backend)
     {
         await using PodNode node = new(backend);

@@ -45,10 +45,13 @@ public sealed class MonitoringServer : IDisposable
 
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
 
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
+
     private readonly Socket _listener;
     private readonly MonitoringHandler _handler;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _slots = new(MaxConnections);
+    private volatile bool _isClosed;
 
     private MonitoringServer(Socket listener, MonitoringHandler handler, TimeProvider time) => (_listener, _handler, _time) = (listener, handler, time);
 
@@ -73,24 +76,46 @@ public sealed class MonitoringServer : IDisposable
         return new MonitoringServer(listener, handler, time);
     }
 
-    /// <summary>Accepts until stopped or disposed.</summary>
+    /// <summary>Accepts until stopped or disposed. A connection that cannot be taken (it is gone again, the process has no descriptor left) costs a pause, not the port.</summary>
     public async Task RunAsync(CancellationToken stop)
     {
-        try
+        while (!_isClosed)
         {
-            while (true)
+            try
             {
                 await _slots.WaitAsync(stop);
-                _ = ServeAsync(await _listener.AcceptAsync(stop), stop);
+                _ = ServeAsync(await AcceptAsync(stop), stop);
             }
-        }
-        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException or SocketException)
-        {
-            // Stopped, or the listener is gone: nobody is told less than before.
+            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+            {
+                return;
+            }
+            catch (SocketException)
+            {
+                await Task.Delay(s_pause, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
         }
     }
 
-    public void Dispose() => _listener.Dispose();
+    public void Dispose()
+    {
+        _isClosed = true;
+        _listener.Dispose();
+    }
+
+    /// <summary>Gives the slot back when there is nobody to serve.</summary>
+    private async Task<Socket> AcceptAsync(CancellationToken stop)
+    {
+        try
+        {
+            return await _listener.AcceptAsync(stop);
+        }
+        catch
+        {
+            _slots.Release();
+            throw;
+        }
+    }
 
     private async Task ServeAsync(Socket connection, CancellationToken stop)
     {

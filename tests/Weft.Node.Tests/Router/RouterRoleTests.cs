@@ -85,6 +85,12 @@ public sealed class RouterRoleTests : IAsyncDisposable
         Assert.Contains("\nweft_bgp_messages_total{neighbor=\"nobody\",direction=\"sent\",type=\"update\"} 0\n", metrics);
         Assert.Contains("\nprocess_resident_memory_bytes ", metrics);
         Assert.EndsWith("\nsettled\n", Get("/readiness"));
+
+        // Without a descriptor left the router cannot take a connection; once it has some again, it answers as before.
+        _space.Run("prlimit", "--pid", $"{router.Process.Id}", "--nofile=3:");
+        _space.Run("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9179 && sleep 0.5");
+        _space.Run("prlimit", "--pid", $"{router.Process.Id}", "--nofile=1024:");
+        Assert.Contains("\nweft_router_settled 1\n", Get("/metrics"));
         Assert.Equal(0, await router.TerminateAsync());
 
         string Get(string path) =>
